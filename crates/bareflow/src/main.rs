@@ -1,0 +1,4 @@
+//! The host command: builds, runs and inspects machines.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Program, compilation and code memory.

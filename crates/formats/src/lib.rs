@@ -1,0 +1,4 @@
+//! Every on-disk and in-memory layout that two programs share.
+
+#![no_std]
+#![forbid(unsafe_code)]

@@ -1,0 +1,3 @@
+//! The interface a guest program sees.
+
+#![no_std]

@@ -1,0 +1,1 @@
+//! Safe wrapper over what is used of LLVM's C API.

@@ -1,0 +1,4 @@
+//! Block devices, partitions and FAT volumes.
+
+#![no_std]
+#![forbid(unsafe_code)]
