@@ -2,3 +2,9 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod boot;
+pub mod flud;
+pub mod options;
