@@ -1,0 +1,4 @@
+//! Conversation templates: ChatML and Zephyr.
+
+#![no_std]
+#![forbid(unsafe_code)]
