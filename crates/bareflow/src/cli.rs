@@ -1,0 +1,308 @@
+//! The command line: what can be asked for, and a help text that teaches by example.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::qemu::{Boot, Chipset, DiskInterface};
+
+/// Turns a program into a machine of its own.
+#[derive(Debug, Parser)]
+#[command(
+    name = "bareflow",
+    version,
+    propagate_version = true,
+    after_help = "\
+Examples:
+  bareflow llm SmolLM2-135M-Instruct.Q4_1.gguf -o app.img
+  bareflow run app.img --prompt 'Once upon a time' -n 64
+  bareflow run app.img --hosted --prompt 'Once upon a time' -n 64
+  bareflow run app.img                      talk to it; Ctrl-C twice ends
+  bareflow build main.c --file data.txt:/data.txt -o hello.img
+  bareflow inspect app.img"
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a disk image from bitcode modules or sources, and files
+    Build(BuildArgs),
+    /// Make a language-model machine from a model file, in one step
+    Llm(LlmArgs),
+    /// Boot an image in QEMU, or run its program as a Linux process
+    Run(RunArgs),
+    /// List what is on an image: boot stages, kernel, files, modules
+    Inspect(InspectArgs),
+    /// Feed given tokens to a language model and print its choices and the perplexity
+    Eval(EvalArgs),
+}
+
+/// `bareflow build`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Sources, told by their ending:
+  .llbc      a BareFlow module, taken as it is
+  .bc .ll    LLVM bitcode or assembly
+  .c         C, compiled by clang-22 (see --cflag)
+  a folder   a Rust crate (the folder of its Cargo.toml)
+The program starts at `bf_main`, or `main` of a C file.
+
+Examples:
+  bareflow build hello.c -o hello.img
+  bareflow build main.c table.c --cflag=-Iinclude --file data.txt:/data.txt -o app.img
+  bareflow build module.bc helper.ll --arg --verbose -o app.img")]
+pub struct BuildArgs {
+    /// Modules, sources or crates of the program
+    #[arg(required = true, value_name = "SOURCE")]
+    pub sources: Vec<PathBuf>,
+    /// Image to write
+    #[arg(short, long, value_name = "IMAGE")]
+    pub output: PathBuf,
+    /// A file for the program: HOST:/GUEST (repeatable)
+    #[arg(long = "file", value_name = "HOST:/GUEST")]
+    pub files: Vec<String>,
+    /// A default argument of the program (repeatable)
+    #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+    /// An option for clang (repeatable)
+    #[arg(long = "cflag", value_name = "OPTION", allow_hyphen_values = true)]
+    pub cflags: Vec<String>,
+    /// The rest of the image.
+    #[command(flatten)]
+    pub layout: LayoutArgs,
+}
+
+/// What the image looks like besides its program.
+#[derive(Debug, Args)]
+pub struct LayoutArgs {
+    /// How the runtime is stored
+    #[arg(long, value_enum, default_value_t = Compression::None)]
+    pub compress: Compression,
+    /// Space left free on the volume for files the program writes, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = 8)]
+    pub free: u64,
+    /// Options of the kernel, e.g. "log=debug cpus=1"
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub kernel_options: String,
+}
+
+/// Compression of the runtime on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compression {
+    /// As it is: the fastest to boot
+    None,
+    /// LZ4: half the size, fast to open
+    Lz4,
+    /// zstd: a third of the size, slow to open
+    Zstd,
+}
+
+/// `bareflow llm`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bareflow llm SmolLM2-135M-Instruct.Q4_1.gguf -o app.img
+  bareflow llm stories260K.bin --tokenizer tok512.bin -o stories.img
+  bareflow llm model.gguf -o app.img --arg --temp --arg 0.8")]
+pub struct LlmArgs {
+    /// Model: GGUF v3 (architecture llama), or llama2.c (.bin) with --tokenizer
+    pub model: PathBuf,
+    /// Image to write
+    #[arg(short, long, value_name = "IMAGE")]
+    pub output: PathBuf,
+    /// Tokenizer of a llama2.c model
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
+    /// A default argument of the program (repeatable)
+    #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+    /// The rest of the image.
+    #[command(flatten)]
+    pub layout: LayoutArgs,
+}
+
+/// `bareflow run`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bareflow run app.img --prompt 'Once upon a time' -n 64
+  bareflow run app.img --boot uefi --machine q35 --cpus 2
+  bareflow run app.img --boot pvh --machine microvm --cpu Nehalem
+  bareflow run app.img --hosted -- --temp 0.8 --seed 7
+  bareflow run app.img --json --prompt 'Hello' -n 8 > result.json
+
+Exit code: the program's own (0 to 63); 112 kernel panic, 113 CPU exception in the kernel, 114 CPU exception in
+the program, 115 no payload or a broken one, 116 out of memory at boot, 117 QEMU failed, 124 --timeout passed,
+130 ended by Ctrl-C twice.")]
+pub struct RunArgs {
+    /// Image to run
+    pub image: PathBuf,
+    /// Run the image's program as a Linux process instead of booting it
+    #[arg(long)]
+    pub hosted: bool,
+    /// Where it runs.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Level at which the program is compiled
+    #[arg(long, value_name = "O0|O1|O2|O3")]
+    pub opt: Option<String>,
+    /// Language models: the text to continue
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+    /// Language models: number of tokens to generate
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub tokens: Option<u32>,
+    /// Language models: print prompt ids, generated ids, text and timings as JSON, and nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Show the QEMU command and the kernel's messages
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Arguments of the program
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
+}
+
+/// The machine an image runs on.
+#[derive(Debug, Args)]
+pub struct MachineArgs {
+    /// Memory, e.g. 512M or 2G [default: what the image needs]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub memory: Option<u64>,
+    /// Number of processors
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub cpus: u32,
+    /// Processor model, as QEMU names it [default: the best there is]
+    #[arg(long, value_name = "MODEL")]
+    pub cpu: Option<String>,
+    /// Way of booting
+    #[arg(long, value_enum, default_value_t = Boot::Disk)]
+    pub boot: Boot,
+    /// Chipset
+    #[arg(long = "machine", value_enum, default_value_t = Chipset::Pc)]
+    pub chipset: Chipset,
+    /// Disk controller
+    #[arg(long, value_enum, default_value_t = DiskInterface::Virtio)]
+    pub disk: DiskInterface,
+    /// Who executes: kvm only where a probe shows that it is real
+    #[arg(long, value_enum, default_value_t = Accel::Auto)]
+    pub accel: Accel,
+    /// Wait for a debugger on TCP port 1234 before the first instruction
+    #[arg(long)]
+    pub gdb: bool,
+    /// End the machine after so many seconds
+    #[arg(long, value_name = "SECONDS")]
+    pub timeout: Option<u64>,
+    /// Throw away what the machine writes to its disk
+    #[arg(long)]
+    pub discard_writes: bool,
+}
+
+/// Choice of accelerator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Accel {
+    /// KVM if it is real, else TCG
+    Auto,
+    /// QEMU's translator
+    Tcg,
+    /// The host's processor, without a probe
+    Kvm,
+}
+
+/// `bareflow inspect`
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// Image to look into
+    pub image: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `bareflow eval`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Prints JSON: per position the token, its logit, the most likely token and that one's logit; and the perplexity.
+
+Examples:
+  bareflow eval app.img --text story.txt
+  bareflow eval app.img --tokens ids.json              ids.json: [6403, 1980, 253, 655]
+  bareflow eval app.img --text story.txt --bare --cpus 2")]
+pub struct EvalArgs {
+    /// Image with a language model
+    pub image: PathBuf,
+    /// JSON array of token ids
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "text",
+        required_unless_present = "text"
+    )]
+    pub tokens: Option<PathBuf>,
+    /// Text, split into tokens by the model's own tokenizer
+    #[arg(long, value_name = "FILE")]
+    pub text: Option<PathBuf>,
+    /// On the bare machine in QEMU instead of hosted
+    #[arg(long)]
+    pub bare: bool,
+    /// Where it runs.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Memory in MiB from `512M`, `2G` or a plain number of MiB.
+fn parse_memory(text: &str) -> Result<u64, String> {
+    let (digits, factor) = match text.strip_suffix(['G', 'g']) {
+        Some(digits) => (digits, 1024),
+        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 1),
+    };
+    let mib = digits
+        .parse::<u64>()
+        .ok()
+        .and_then(|n| n.checked_mul(factor));
+    mib.filter(|n| *n > 0)
+        .ok_or_else(|| "expected a size like 512M or 2G".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn memory_has_units() {
+        assert_eq!(parse_memory("512M"), Ok(512));
+        assert_eq!(parse_memory("2G"), Ok(2048));
+        assert_eq!(parse_memory("300"), Ok(300));
+        for wrong in ["", "M", "0", "-1M", "5T", "99999999999999999999G"] {
+            assert!(parse_memory(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn arguments_behind_the_dashes_belong_to_the_program() {
+        let cli = Cli::try_parse_from(["bareflow", "run", "a.img", "--", "--temp", "0.8"]).unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("not run")
+        };
+        assert_eq!(run.arguments, ["--temp", "0.8"]);
+    }
+
+    #[test]
+    fn eval_needs_exactly_one_input() {
+        assert!(Cli::try_parse_from(["bareflow", "eval", "a.img"]).is_err());
+        let both = ["bareflow", "eval", "a.img", "--text", "t", "--tokens", "j"];
+        assert!(Cli::try_parse_from(both).is_err());
+    }
+}

@@ -1,0 +1,62 @@
+//! What can go wrong in the host command: each error says what, where, and what to do.
+
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// An error of the host command.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The operating system refused a file operation.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried: "read", "write", ...
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A part that `xtask build` makes is not there.
+    #[error("{} has not been built: run `./x build` in the BareFlow checkout, or set BAREFLOW_ARTIFACTS to the folder that holds it", path.display())]
+    MissingArtifact {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// No UEFI firmware for QEMU.
+    #[error(
+        "no UEFI firmware (OVMF) for QEMU found: install the package `ovmf`, or use another --boot"
+    )]
+    MissingFirmware,
+    /// A combination of options that no machine has.
+    #[error("{what}: use {instead}")]
+    ImpossibleMachine {
+        /// What is impossible.
+        what: String,
+        /// The options that would work.
+        instead: String,
+    },
+    /// A program that is needed is not installed.
+    #[error(
+        "cannot start {program}: {source}; install it with `./x setup` or `apt-get install {package}`"
+    )]
+    MissingProgram {
+        /// Its name.
+        program: String,
+        /// The Debian package that brings it.
+        package: &'static str,
+        /// Why it did not start.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// An error of the operating system with the file it is about.
+    pub fn io(action: &'static str, path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io {
+            action,
+            path: path.as_ref().to_path_buf(),
+            source,
+        }
+    }
+}
