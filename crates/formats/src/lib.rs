@@ -7,4 +7,5 @@ extern crate alloc;
 
 pub mod boot;
 pub mod flud;
+pub mod llbc;
 pub mod options;
