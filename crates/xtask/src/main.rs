@@ -1,4 +1,57 @@
 //! Chores of the repository: build artefacts, boot tests, benches, fuzz.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod build;
+mod check;
+mod licences;
+mod paths;
+mod sh;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::paths::Paths;
+
+/// Chores of the BareFlow repository; `./x` installs what they need and calls them.
+#[derive(Debug, Parser)]
+#[command(name = "xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Make kernel, boot stages, runtime, guest modules and boot loaders in target/bareflow/
+    Build {
+        /// Say nothing unless something fails
+        #[arg(long)]
+        quiet: bool,
+    },
+    /// rustfmt, clippy without warnings, licences
+    Check,
+    /// The licence check alone
+    Licences,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    let paths = Paths::find()?;
+    match task {
+        Task::Build { quiet } => build::all(&paths, quiet)?,
+        Task::Check => check::all(&paths)?,
+        Task::Licences => licences::check(&paths)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

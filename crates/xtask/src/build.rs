@@ -1,0 +1,118 @@
+//! Makes the artefacts: kernel, boot stages, runtime, guest modules, boot loaders.
+//!
+//! Each part is compiled by cargo with flags of its own in a folder of its own, so cargo's own freshness check
+//! decides what there is to do; an artefact is written only when its content changed.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::paths::Paths;
+use crate::sh::{cargo, run, step};
+
+/// The target with a prebuilt `core`; named explicitly so that build scripts keep the host's flags.
+pub const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Flags of the kernel; crates/kernel/build.rs says what each is for.
+pub const KERNEL_FLAGS: &str =
+    "-C relocation-model=static -C code-model=kernel -C force-frame-pointers=yes";
+
+/// Makes everything that is not up to date.
+pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
+    std::fs::create_dir_all(paths.artifacts())
+        .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
+    step("kernel", quiet, || kernel(paths, quiet))?;
+    step("kvm probe", quiet, || kvm_probe(paths))
+}
+
+/// Compiles one package with flags of its own; gives back the folder of the results.
+pub fn compile(
+    paths: &Paths,
+    package: &str,
+    folder: &str,
+    flags: &str,
+    quiet: bool,
+) -> Result<PathBuf> {
+    let target = paths.separate_target(folder);
+    let mut command = cargo(&paths.root);
+    command
+        .args([
+            "build",
+            "--release",
+            "-p",
+            package,
+            "--target",
+            TARGET,
+            "--target-dir",
+        ])
+        .arg(&target)
+        .env("RUSTFLAGS", flags);
+    if quiet {
+        command.arg("--quiet");
+    }
+    run(&mut command)?;
+    Ok(target.join(TARGET).join("release"))
+}
+
+/// `kernel.elf`
+fn kernel(paths: &Paths, quiet: bool) -> Result<()> {
+    let folder = compile(paths, "kernel", "kernel", KERNEL_FLAGS, quiet)?;
+    let linked = read(&folder.join("kernel"))?;
+    write_if_changed(&paths.artifacts().join("kernel.elf"), &linked)
+}
+
+/// `kvmprobe.elf`, see crates/bareflow/src/accel.rs.
+fn kvm_probe(paths: &Paths) -> Result<()> {
+    let source = paths.root.join("crates/bareflow/src/probe.S");
+    let target = paths.artifacts().join("kvmprobe.elf");
+    if is_newer(&target, &source) {
+        return Ok(());
+    }
+    let scratch = paths.scratch("kvmprobe")?;
+    let object = scratch.join("probe.o");
+    run(Command::new("clang-22")
+        .args(["--target=i386-none-elf", "-c"])
+        .arg(&source)
+        .arg("-o")
+        .arg(&object))?;
+    run(Command::new("ld.lld-22")
+        .args([
+            "-m",
+            "elf_i386",
+            "--image-base=0x100000",
+            "-z",
+            "noseparate-code",
+            "-e",
+            "start",
+        ])
+        .arg(&object)
+        .arg("-o")
+        .arg(&target))
+}
+
+/// Whether `made` exists and is at least as new as `source`.
+pub fn is_newer(made: &Path, source: &Path) -> bool {
+    let time = |path: &Path| path.metadata().and_then(|m| m.modified()).ok();
+    match (time(made), time(source)) {
+        (Some(made), Some(source)) => made >= source,
+        _ => false,
+    }
+}
+
+/// Reads a file, with its path in the error.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Writes a file unless it already has this content, so that its time says when it last changed.
+pub fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == content) {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}
