@@ -17,10 +17,20 @@ extern crate alloc;
 
 mod config;
 mod error;
+pub mod gguf;
+pub mod llama2c;
+mod metadata;
+mod model;
 mod source;
 mod tensor;
+mod vocabulary;
+#[cfg(feature = "write")]
+pub mod write;
 
 pub use config::{ModelConfig, RopeScaling};
 pub use error::ModelError;
+pub use metadata::{Metadata, NumberKind, Numbers, StringTable, Value};
+pub use model::{FileFormat, Model, OUTPUT, OUTPUT_NORM, ROPE_FACTORS, TOKEN_EMBEDDING};
 pub use source::{ReadError, SliceSource, Source};
 pub use tensor::{TensorFormat, TensorIndex, TensorInfo};
+pub use vocabulary::{TokenKind, Vocabulary, VocabularyKind};

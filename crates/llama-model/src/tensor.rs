@@ -10,6 +10,7 @@ use crate::ModelError;
 /// How the numbers of a tensor are stored. Block layouts: `llama-matmul`, and `ggml-common.h` of
 /// ggml, which defined them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(non_camel_case_types)] // the names ggml gave them
 pub enum TensorFormat {
     /// IEEE 754 single precision.
     F32,
