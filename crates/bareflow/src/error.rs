@@ -48,6 +48,51 @@ pub enum Error {
         /// Why it did not start.
         source: std::io::Error,
     },
+    /// A source whose ending says nothing.
+    #[error("{}: unknown kind of source: expected .llbc, .bc, .ll, .c or the folder of a Rust crate", path.display())]
+    UnknownSource {
+        /// The source.
+        path: PathBuf,
+    },
+    /// The C compiler refused; it has said why.
+    #[error("{} does not compile: clang's messages are above", path.display())]
+    Compiler {
+        /// The source.
+        path: PathBuf,
+    },
+    /// One of LLVM's tools refused a file.
+    #[error("{program} refuses {}: {message}", path.display())]
+    Tool {
+        /// Name of the tool.
+        program: String,
+        /// The file.
+        path: PathBuf,
+        /// What it said.
+        message: String,
+    },
+    /// A module is broken.
+    #[error("{}: {source}", path.display())]
+    Module {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: formats::llbc::Error,
+    },
+    /// Two modules would have the same name on the disk.
+    #[error("two modules would both be /app/{file}: rename one of the sources")]
+    SameName {
+        /// The name.
+        file: String,
+    },
+    /// No module starts the program.
+    #[error("no module defines `bf_main` (or, in C, `main`): the program has no start")]
+    NoEntry,
+    /// More than one module starts the program.
+    #[error("`bf_main` is defined more than once, in {}: a program has one start", files.join(" and "))]
+    ManyEntries {
+        /// The modules.
+        files: Vec<String>,
+    },
 }
 
 impl Error {

@@ -7,6 +7,7 @@ mod artifacts;
 pub mod cli;
 pub mod console;
 mod error;
+pub mod guest;
 pub mod qemu;
 
 pub use accel::{Choice, probe};

@@ -1,0 +1,313 @@
+//! From sources to guest modules: C, LLVM assembly, bitcode and ready LLBC modules.
+//!
+//! ```text
+//!   .c ──clang-22──┐
+//!   .ll ─llvm-as-22┤
+//!   .bc ───────────┴─ llvm-nm-22: imports, exports ── formats::llbc::encode ──┐
+//!   .llbc ── formats::llbc::parse ────────────────────────────────────────────┴── modules of the image
+//! ```
+//!
+//! C is compiled without running LLVM's passes: the machine's own engine optimises for the processor it finds.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use formats::llbc;
+
+use crate::Error;
+
+/// The symbol a program starts at.
+pub const ENTRY: &str = "bf_main";
+
+/// Flags for C, after the user's own: bitcode as the front end makes it, for a machine without libc.
+const CLANG: [&str; 11] = [
+    "-c",
+    "-emit-llvm",
+    "-O2",
+    "-Xclang",
+    "-disable-llvm-passes",
+    "-ffreestanding",
+    "-fno-stack-protector",
+    "-fno-exceptions",
+    "-fno-asynchronous-unwind-tables",
+    "-Wall",
+    "-x",
+];
+
+/// A module as it goes onto the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GuestModule {
+    /// File name on the image, ending in `.llbc`.
+    pub file: String,
+    /// The container.
+    pub container: Vec<u8>,
+}
+
+/// Makes the modules of a program from its sources; `cflags` are for clang.
+///
+/// # Errors
+/// A source of unknown kind, a compiler's refusal (its own messages have gone to the terminal), two modules of one
+/// name, or a program without an entry or with two.
+pub fn modules(sources: &[PathBuf], cflags: &[String]) -> Result<Vec<GuestModule>, Error> {
+    let scratch = tempfile::tempdir().map_err(|e| Error::io("create", "a scratch folder", e))?;
+    let mut modules = Vec::new();
+    for source in sources {
+        if !source.exists() {
+            let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+            return Err(Error::io("read", source, missing));
+        }
+        let name = stem(source);
+        let bitcode = scratch.path().join(format!("{name}.bc"));
+        let extension = source
+            .extension()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let container = match extension.as_str() {
+            "llbc" => read(source)?,
+            "bc" => wrap(&name, source)?,
+            "ll" => {
+                tool(
+                    Command::new("llvm-as-22")
+                        .arg(source)
+                        .arg("-o")
+                        .arg(&bitcode),
+                    source,
+                )?;
+                wrap(&name, &bitcode)?
+            }
+            "c" => {
+                compile_c(source, cflags, &bitcode)?;
+                wrap(&name, &bitcode)?
+            }
+            _ => {
+                return Err(Error::UnknownSource {
+                    path: source.clone(),
+                });
+            }
+        };
+        add(&mut modules, source, name, container)?;
+    }
+    finish(modules, scratch.path())
+}
+
+/// Checks that the modules make one program; joins the start code of C where only `main` is defined.
+fn finish(mut modules: Vec<GuestModule>, scratch: &Path) -> Result<Vec<GuestModule>, Error> {
+    let defines = |modules: &[GuestModule], symbol: &str| {
+        let has = |m: &&GuestModule| {
+            llbc::parse(&m.container).is_ok_and(|m| m.exports.binary_search(&symbol).is_ok())
+        };
+        modules
+            .iter()
+            .filter(has)
+            .map(|m| m.file.clone())
+            .collect::<Vec<_>>()
+    };
+    let entries = defines(&modules, ENTRY);
+    match entries.len() {
+        1 => Ok(modules),
+        0 if !defines(&modules, "main").is_empty() => {
+            let source = scratch.join("start.c");
+            let bitcode = scratch.join("start.bc");
+            std::fs::write(&source, include_str!("start.c"))
+                .map_err(|e| Error::io("write", &source, e))?;
+            compile_c(&source, &[], &bitcode)?;
+            let container = wrap("start", &bitcode)?;
+            add(&mut modules, &source, "start".into(), container)?;
+            Ok(modules)
+        }
+        0 => Err(Error::NoEntry),
+        _ => Err(Error::ManyEntries { files: entries }),
+    }
+}
+
+fn add(
+    modules: &mut Vec<GuestModule>,
+    source: &Path,
+    name: String,
+    container: Vec<u8>,
+) -> Result<(), Error> {
+    llbc::parse(&container).map_err(|e| Error::Module {
+        path: source.into(),
+        source: e,
+    })?;
+    let file = format!("{name}.llbc");
+    if modules.iter().any(|m| m.file == file) {
+        return Err(Error::SameName { file });
+    }
+    modules.push(GuestModule { file, container });
+    Ok(())
+}
+
+/// Puts a bitcode file into a container, with the imports and exports `llvm-nm-22` finds.
+///
+/// # Errors
+/// The tool is missing or takes the file for no bitcode.
+pub fn wrap(name: &str, bitcode: &Path) -> Result<Vec<u8>, Error> {
+    let content = read(bitcode)?;
+    let mut nm = Command::new("llvm-nm-22");
+    nm.args(["--format=posix", "--extern-only"]).arg(bitcode);
+    let listing = tool(&mut nm, bitcode)?;
+    let (imports, exports) = symbols(&listing);
+    let entry = exports.contains(&ENTRY).then_some(ENTRY);
+    llbc::encode(name, entry, &imports, &exports, &content).map_err(|e| Error::Module {
+        path: bitcode.into(),
+        source: e,
+    })
+}
+
+/// Splits a POSIX listing (`name letter ...`) into undefined and defined symbols.
+fn symbols(listing: &str) -> (Vec<&str>, Vec<&str>) {
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    for line in listing.lines() {
+        let mut words = line.split(' ');
+        let (Some(name), Some(letter)) = (words.next(), words.next()) else {
+            continue;
+        };
+        if name.starts_with("llvm.") {
+            continue; // intrinsics are the compiler's own
+        }
+        match letter {
+            "U" | "w" | "v" => imports.push(name),
+            _ => exports.push(name),
+        }
+    }
+    (imports, exports)
+}
+
+fn compile_c(source: &Path, cflags: &[String], bitcode: &Path) -> Result<(), Error> {
+    let mut clang = Command::new("clang-22");
+    clang
+        .args(CLANG)
+        .arg("c")
+        .args(cflags)
+        .arg(source)
+        .arg("-o")
+        .arg(bitcode);
+    let status = clang.status().map_err(|e| Error::MissingProgram {
+        program: "clang-22".into(),
+        package: "clang-22",
+        source: e,
+    })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Error::Compiler {
+            path: source.into(),
+        })
+    }
+}
+
+/// Runs one of LLVM's tools; gives back what it printed.
+fn tool(command: &mut Command, about: &Path) -> Result<String, Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let done = command.output().map_err(|e| Error::MissingProgram {
+        program: program.clone(),
+        package: "llvm-22",
+        source: e,
+    })?;
+    if !done.status.success() {
+        let message = String::from_utf8_lossy(&done.stderr).trim().to_owned();
+        return Err(Error::Tool {
+            program,
+            path: about.into(),
+            message,
+        });
+    }
+    Ok(String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|e| Error::io("read", path, e))
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+        let path = folder.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    #[test]
+    fn symbols_are_split_and_intrinsics_left_out() {
+        let listing = "bf_main T 0 0\nbf_console_write U \nllvm.memcpy U \ntable D 0 0\nmaybe w \n";
+        let (imports, exports) = symbols(listing);
+        assert_eq!(imports, ["bf_console_write", "maybe"]);
+        assert_eq!(exports, ["bf_main", "table"]);
+    }
+
+    #[test]
+    fn c_and_assembly_become_one_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = write(
+            folder.path(),
+            "a.c",
+            "int two(void); int bf_main(void) { return two(); }",
+        );
+        let two = write(folder.path(), "b.ll", "define i32 @two() { ret i32 2 }");
+        let modules = modules(&[main, two], &[]).unwrap();
+        let parsed: Vec<_> = modules
+            .iter()
+            .map(|m| llbc::parse(&m.container).unwrap())
+            .collect();
+        assert_eq!(parsed[0].entry, Some(ENTRY));
+        assert_eq!(parsed[0].imports, ["two"]);
+        assert_eq!(parsed[1].exports, ["two"]);
+    }
+
+    #[test]
+    fn a_program_with_main_gets_start_code() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = write(
+            folder.path(),
+            "a.c",
+            "int main(int c, char **v) { return c + !v[0]; }",
+        );
+        let modules = modules(&[main], &[]).unwrap();
+        assert_eq!(modules[1].file, "start.llbc");
+        assert_eq!(
+            llbc::parse(&modules[1].container).unwrap().entry,
+            Some(ENTRY)
+        );
+    }
+
+    #[test]
+    fn each_mistake_has_its_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let none = write(folder.path(), "a.c", "int f(void) { return 1; }");
+        assert!(matches!(modules(&[none.clone()], &[]), Err(Error::NoEntry)));
+        let entry = write(folder.path(), "b.c", "int bf_main(void) { return 1; }");
+        let again = write(folder.path(), "c.c", "int bf_main(void) { return 1; }");
+        let both = modules(&[entry.clone(), again], &[]);
+        assert!(matches!(both, Err(Error::ManyEntries { files }) if files.len() == 2));
+        let text = write(folder.path(), "a.txt", "");
+        assert!(matches!(
+            modules(&[text], &[]),
+            Err(Error::UnknownSource { .. })
+        ));
+        let broken = write(folder.path(), "d.ll", "define nonsense");
+        let error = modules(&[broken], &[]).unwrap_err().to_string();
+        assert!(
+            error.contains("llvm-as-22") && error.contains("d.ll"),
+            "{error}"
+        );
+        let fake = write(folder.path(), "e.bc", "no bitcode");
+        assert!(modules(&[fake], &[]).is_err());
+        let fake = write(folder.path(), "f.llbc", "no module");
+        assert!(matches!(modules(&[fake], &[]), Err(Error::Module { .. })));
+        assert!(matches!(
+            modules(&[none, entry.clone(), entry], &[]),
+            Err(Error::SameName { .. })
+        ));
+    }
+}
