@@ -354,6 +354,46 @@ impl<'c> Module<'c> {
         }
     }
 
+    /// Whether `name` is a definition that no other may replace.
+    pub fn is_strong(&self, name: &str) -> bool {
+        let c_name = c_string(name);
+        // SAFETY: strings describe `name`; found values belong to this module.
+        unsafe {
+            let mut g = LLVMGetNamedFunctionWithLength(self.raw, name.as_ptr().cast(), name.len());
+            if g.is_null() {
+                g = LLVMGetNamedGlobal(self.raw, c_name.as_ptr());
+            }
+            !g.is_null() && LLVMIsDeclaration(g) == 0 && of_llvm(LLVMGetLinkage(g)) == Linkage::External
+        }
+    }
+
+    /// Whether [`Module::keep_only`] can cut the module: no aliases, whose target would have to come along, and nothing
+    /// shared, which each unit would define again.
+    pub fn can_split(&self) -> bool {
+        self.globals().into_iter().all(|g| {
+            // SAFETY: `g` is a global value of this module.
+            unsafe {
+                LLVMIsAGlobalAlias(g).is_null()
+                    && (LLVMIsDeclaration(g) != 0 || of_llvm(LLVMGetLinkage(g)) == Linkage::External)
+            }
+        })
+    }
+
+    /// Marks every definition that is not among `functions` (and, without `variables`, every variable) as available
+    /// elsewhere; the pass `elim-avail-extern` then removes it. Nothing may be internal: see [`Module::externalise`].
+    pub fn keep_only(&mut self, functions: &[&str], variables: bool) {
+        let keep: std::collections::HashSet<&str> = functions.iter().copied().collect();
+        for g in self.globals() {
+            // SAFETY: `g` is a global value of this module; only linkage changes.
+            unsafe {
+                let kept = if LLVMIsAFunction(g).is_null() { variables } else { keep.contains(name_of(g).as_str()) };
+                if !kept && LLVMIsDeclaration(g) == 0 && !name_of(g).starts_with("llvm.") {
+                    LLVMSetLinkage(g, LLVMLinkage::LLVMAvailableExternallyLinkage);
+                }
+            }
+        }
+    }
+
     /// Gives the function of that name a body that traps, whatever it was before. Its address and type stay.
     pub fn replace_with_trap(&mut self, name: &str) -> Result<(), Error> {
         let old = self

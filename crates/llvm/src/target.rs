@@ -40,6 +40,19 @@ pub struct HostCpu {
     pub name: String,
     /// Every feature LLVM knows how to detect: (name, present).
     pub features: Vec<(String, bool)>,
+    /// Whether the processor is an emulation (QEMU's TCG says so).
+    pub emulated: bool,
+}
+
+/// Asks the hypervisor leaf of CPUID who is there.
+fn is_tcg() -> bool {
+    use std::arch::x86_64::__cpuid;
+    if __cpuid(1).ecx & (1 << 31) == 0 {
+        return false;
+    }
+    let id = __cpuid(0x4000_0000);
+    let name = [id.ebx.to_le_bytes(), id.ecx.to_le_bytes(), id.edx.to_le_bytes()].concat();
+    name == b"TCGTCGTCGTCG"
 }
 
 impl HostCpu {
@@ -57,7 +70,7 @@ impl HostCpu {
             .split(',')
             .filter_map(|f| Some((f.get(1..)?.to_owned(), f.starts_with('+'))))
             .collect();
-        HostCpu { name, features }
+        HostCpu { name, features, emulated: is_tcg() }
     }
 
     /// Whether the feature is there; `None` if LLVM cannot detect a feature of that name.
