@@ -35,16 +35,25 @@ pub struct Code {
 type Functions = BTreeMap<usize, Vec<(u64, u64, String)>>;
 
 fn functions_of(bytes: &[u8]) -> Result<(Functions, usize), Error> {
-    let failed = |e: object::Error| Error::Object { message: e.to_string() };
+    let failed = |e: object::Error| Error::Object {
+        message: e.to_string(),
+    };
     let file = object::File::parse(bytes).map_err(failed)?;
     let mut functions = Functions::new();
-    for symbol in file.symbols().filter(|s| s.kind() == ObjectKind::Text && s.is_definition()) {
+    for symbol in file
+        .symbols()
+        .filter(|s| s.kind() == ObjectKind::Text && s.is_definition())
+    {
         if let (Some(section), Ok(name)) = (symbol.section_index(), symbol.name()) {
             let entry = (symbol.address(), symbol.size(), name.to_owned());
             functions.entry(section.0).or_default().push(entry);
         }
     }
-    let size = file.sections().filter(|s| s.kind() == object::SectionKind::Text).map(|s| s.size()).sum::<u64>();
+    let size = file
+        .sections()
+        .filter(|s| s.kind() == object::SectionKind::Text)
+        .map(|s| s.size())
+        .sum::<u64>();
     Ok((functions, size as usize))
 }
 
@@ -52,7 +61,14 @@ impl Code {
     /// Links the units with the host's symbols.
     pub fn link(compiled: Compiled, host: &[HostSymbol]) -> Result<Self, Error> {
         let start = Instant::now();
-        let Compiled { objects, entry: entry_name, level, cpu, mut timings, .. } = compiled;
+        let Compiled {
+            objects,
+            entry: entry_name,
+            level,
+            cpu,
+            mut timings,
+            ..
+        } = compiled;
         let jit = Jit::new(level.machine(&cpu)?)?;
         let absolute: Vec<_> = host.iter().map(|s| (s.name, s.address, s.kind)).collect();
         jit.define_absolute(&absolute)?;
@@ -68,7 +84,9 @@ impl Code {
             let (sections, size) = functions_of(object)?;
             bytes += size;
             for functions in sections.into_values() {
-                let Some((offset, _, name)) = functions.first() else { continue };
+                let Some((offset, _, name)) = functions.first() else {
+                    continue;
+                };
                 let base = jit.lookup(name)?.wrapping_sub(*offset as usize);
                 located.extend(functions.into_iter().map(|(offset, size, name)| {
                     let start = base.wrapping_add(offset as usize);
@@ -78,7 +96,15 @@ impl Code {
         }
         timings.load = start.elapsed();
         let symbols = SymbolTable::new(located);
-        Ok(Code { entry, entry_name, symbols, level, timings, bytes, _jit: jit })
+        Ok(Code {
+            entry,
+            entry_name,
+            symbols,
+            level,
+            timings,
+            bytes,
+            _jit: jit,
+        })
     }
 
     /// Address of the entry function. Valid while `self` lives.

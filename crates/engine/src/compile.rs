@@ -49,7 +49,11 @@ impl Level {
 
     /// A target machine for this level and CPU.
     pub(crate) fn machine(self, cpu: &Cpu) -> Result<TargetMachine, Error> {
-        Ok(TargetMachine::new("x86-64", &cpu.feature_string(), self.codegen())?)
+        Ok(TargetMachine::new(
+            "x86-64",
+            &cpu.feature_string(),
+            self.codegen(),
+        )?)
     }
 }
 
@@ -62,7 +66,9 @@ impl FromStr for Level {
             "1" => Ok(Level::O1),
             "2" => Ok(Level::O2),
             "3" => Ok(Level::O3),
-            _ => Err(Error::Level { found: text.to_owned() }),
+            _ => Err(Error::Level {
+                found: text.to_owned(),
+            }),
         }
     }
 }
@@ -86,7 +92,11 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { level: Level::O2, threads: 1, dump: false }
+        Options {
+            level: Level::O2,
+            threads: 1,
+            dump: false,
+        }
     }
 }
 
@@ -112,7 +122,11 @@ impl Compiled {
 }
 
 fn bodies(module: &Module<'_>) -> usize {
-    module.functions().iter().filter(|f| !f.is_declaration()).count()
+    module
+        .functions()
+        .iter()
+        .filter(|f| !f.is_declaration())
+        .count()
 }
 
 /// Compiles the program for the CPU. The program's IR is used up.
@@ -122,10 +136,17 @@ pub fn compile(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<Compiled, Error> {
-    let Program { mut module, entry, mut timings, .. } = program;
+    let Program {
+        mut module,
+        entry,
+        mut timings,
+        ..
+    } = program;
     let machine = options.level.machine(cpu)?;
 
-    progress(Progress::Optimising { functions: bodies(&module) });
+    progress(Progress::Optimising {
+        functions: bodies(&module),
+    });
     let start = Instant::now();
     module.run_passes(options.level.pipeline(), Some(&machine))?;
     // Hidden instead of internal: units can refer to each other, and addresses of functions can be asked for.
@@ -140,7 +161,9 @@ pub fn compile(
         None
     };
 
-    progress(Progress::Generating { functions: bodies(&module) });
+    progress(Progress::Generating {
+        functions: bodies(&module),
+    });
     let start = Instant::now();
     let objects = if options.threads > 1 && module.can_split() {
         in_units(module, options.level, cpu, options.threads)?
@@ -148,7 +171,15 @@ pub fn compile(
         vec![machine.emit(&mut module, FileType::Object)?]
     };
     timings.codegen = start.elapsed();
-    Ok(Compiled { objects, entry, level: options.level, cpu: cpu.clone(), timings, ir, assembly })
+    Ok(Compiled {
+        objects,
+        entry,
+        level: options.level,
+        cpu: cpu.clone(),
+        timings,
+        ir,
+        assembly,
+    })
 }
 
 /// Which functions go into which unit: the largest first, each into the unit that is smallest so far.
@@ -161,11 +192,19 @@ fn distribute(mut functions: Vec<(usize, String)>, units: usize) -> Vec<Vec<Stri
             bin.1.push(name);
         }
     }
-    bins.into_iter().map(|b| b.1).filter(|b| !b.is_empty()).collect()
+    bins.into_iter()
+        .map(|b| b.1)
+        .filter(|b| !b.is_empty())
+        .collect()
 }
 
 /// Splits the program into units and generates code for them side by side. Variables live in the first unit.
-fn in_units(module: Module<'_>, level: Level, cpu: &Cpu, units: usize) -> Result<Vec<Vec<u8>>, Error> {
+fn in_units(
+    module: Module<'_>,
+    level: Level,
+    cpu: &Cpu,
+    units: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
     let sizes = module
         .functions()
         .iter()
@@ -175,15 +214,18 @@ fn in_units(module: Module<'_>, level: Level, cpu: &Cpu, units: usize) -> Result
     let units = distribute(sizes, units);
     if units.len() < 2 {
         let mut module = module;
-        return Ok(vec![level.machine(cpu)?.emit(&mut module, FileType::Object)?]);
+        return Ok(vec![
+            level.machine(cpu)?.emit(&mut module, FileType::Object)?,
+        ]);
     }
     let bitcode = module.to_bitcode();
-    let generate = |module: &mut Module<'_>, index: usize, keep: &[String]| -> Result<Vec<u8>, Error> {
-        let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
-        module.keep_only(&keep, index == 0);
-        module.run_passes("elim-avail-extern,globaldce", None)?;
-        Ok(level.machine(cpu)?.emit(module, FileType::Object)?)
-    };
+    let generate =
+        |module: &mut Module<'_>, index: usize, keep: &[String]| -> Result<Vec<u8>, Error> {
+            let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
+            module.keep_only(&keep, index == 0);
+            module.run_passes("elim-avail-extern,globaldce", None)?;
+            Ok(level.machine(cpu)?.emit(module, FileType::Object)?)
+        };
     std::thread::scope(|scope| {
         let others: Vec<_> = units[1..]
             .iter()
@@ -192,7 +234,8 @@ fn in_units(module: Module<'_>, level: Level, cpu: &Cpu, units: usize) -> Result
                 let (bitcode, generate) = (&bitcode, &generate);
                 scope.spawn(move || {
                     let context = Context::new();
-                    let mut module = Module::from_bitcode(&context, &format!("unit{}", i + 1), bitcode)?;
+                    let mut module =
+                        Module::from_bitcode(&context, &format!("unit{}", i + 1), bitcode)?;
                     generate(&mut module, i + 1, keep)
                 })
             })
@@ -201,9 +244,9 @@ fn in_units(module: Module<'_>, level: Level, cpu: &Cpu, units: usize) -> Result
         let mut objects = vec![generate(&mut module, 0, &units[0])?];
         drop(module);
         for other in others {
-            objects.push(
-                other.join().map_err(|_| Error::Thread { message: "code generation panicked".into() })??,
-            );
+            objects.push(other.join().map_err(|_| Error::Thread {
+                message: "code generation panicked".into(),
+            })??);
         }
         Ok(objects)
     })
@@ -219,8 +262,11 @@ mod tests {
         let total: usize = functions.iter().map(|f| f.0).sum();
         let units = distribute(functions, 2);
         assert_eq!(units.iter().map(Vec::len).sum::<usize>(), 50);
-        let first: usize =
-            units[0].iter().map(|n| n[1..].parse::<usize>().unwrap()).map(|i| i * i).sum();
+        let first: usize = units[0]
+            .iter()
+            .map(|n| n[1..].parse::<usize>().unwrap())
+            .map(|i| i * i)
+            .sum();
         assert!(first.abs_diff(total / 2) < total / 10);
         assert_eq!(distribute(vec![(1, "f".into())], 4).len(), 1);
     }

@@ -16,7 +16,11 @@ impl Cpu {
     /// emulated processor, whose name LLVM misdetects.
     pub fn detect() -> Self {
         let host = HostCpu::detect();
-        let tune = if host.emulated { "generic".to_owned() } else { host.name.clone() };
+        let tune = if host.emulated {
+            "generic".to_owned()
+        } else {
+            host.name.clone()
+        };
         Cpu { host, tune }
     }
 
@@ -46,12 +50,19 @@ impl Cpu {
 
     /// The first feature of a function's `target-features` attribute that this CPU lacks.
     pub fn lacks<'a>(&self, target_features: &'a str) -> Option<&'a str> {
-        target_features.split(',').filter_map(|f| f.strip_prefix('+')).find(|f| !self.has(f))
+        target_features
+            .split(',')
+            .filter_map(|f| f.strip_prefix('+'))
+            .find(|f| !self.has(f))
     }
 
     /// The bits of `bf_cpu_features`: bit `1 << i` is set when `names[i]` is present.
     pub fn bits(&self, names: &[(&str, u64)]) -> u64 {
-        names.iter().filter(|(n, _)| self.host.has(n) == Some(true)).map(|(_, bit)| bit).sum()
+        names
+            .iter()
+            .filter(|(n, _)| self.host.has(n) == Some(true))
+            .map(|(_, bit)| bit)
+            .sum()
     }
 }
 

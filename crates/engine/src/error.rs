@@ -20,7 +20,9 @@ pub enum Error {
         error: llvm::Error,
     },
     /// Compiled for another kind of machine.
-    #[error("module {module} is for {triple}, expected x86-64 Linux bitcode (target x86_64-unknown-linux-gnu)")]
+    #[error(
+        "module {module} is for {triple}, expected x86-64 Linux bitcode (target x86_64-unknown-linux-gnu)"
+    )]
     Triple {
         /// Its name.
         module: String,
@@ -28,7 +30,9 @@ pub enum Error {
         triple: String,
     },
     /// The container's lists do not agree with the bitcode.
-    #[error("module {module}: the container lists {symbol} as {listed}, the bitcode does not; rebuild the module")]
+    #[error(
+        "module {module}: the container lists {symbol} as {listed}, the bitcode does not; rebuild the module"
+    )]
     Lists {
         /// Its name.
         module: String,
@@ -38,7 +42,9 @@ pub enum Error {
         listed: &'static str,
     },
     /// A symbol is needed that no module and not the host provides.
-    #[error("module {module} needs {symbol}, which no module of the program exports and the runtime does not offer")]
+    #[error(
+        "module {module} needs {symbol}, which no module of the program exports and the runtime does not offer"
+    )]
     MissingImport {
         /// The module that needs it.
         module: String,

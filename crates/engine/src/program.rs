@@ -51,29 +51,45 @@ struct Checked<'c> {
     exports: Vec<String>,
 }
 
-fn read<'c>(context: &'c Context, source: &Source<'_>, timings: &mut Timings) -> Result<Checked<'c>, Error> {
+fn read<'c>(
+    context: &'c Context,
+    source: &Source<'_>,
+    timings: &mut Timings,
+) -> Result<Checked<'c>, Error> {
     let start = Instant::now();
-    let of = |error| Error::Module { module: source.name.to_owned(), error };
+    let of = |error| Error::Module {
+        module: source.name.to_owned(),
+        error,
+    };
     let (name, module, listed) = match source.kind {
         SourceKind::Llbc(bytes) => {
-            let container = llbc::parse(bytes)
-                .map_err(|error| Error::Container { module: source.name.to_owned(), error })?;
+            let container = llbc::parse(bytes).map_err(|error| Error::Container {
+                module: source.name.to_owned(),
+                error,
+            })?;
             let name = container.name.to_owned();
             let module = Module::from_bitcode(context, &name, container.bitcode).map_err(of)?;
             (name, module, Some(container))
         }
-        SourceKind::Bitcode(bytes) => {
-            (source.name.to_owned(), Module::from_bitcode(context, source.name, bytes).map_err(of)?, None)
-        }
-        SourceKind::Ir(text) => {
-            (source.name.to_owned(), Module::from_ir(context, source.name, text).map_err(of)?, None)
-        }
+        SourceKind::Bitcode(bytes) => (
+            source.name.to_owned(),
+            Module::from_bitcode(context, source.name, bytes).map_err(of)?,
+            None,
+        ),
+        SourceKind::Ir(text) => (
+            source.name.to_owned(),
+            Module::from_ir(context, source.name, text).map_err(of)?,
+            None,
+        ),
     };
     timings.read += start.elapsed();
 
     let triple = module.triple();
     if !(triple.is_empty() || triple.starts_with("x86_64-") && triple.contains("linux")) {
-        return Err(Error::Triple { module: name, triple });
+        return Err(Error::Triple {
+            module: name,
+            triple,
+        });
     }
     let start = Instant::now();
     module.verify().map_err(of)?;
@@ -86,12 +102,21 @@ fn read<'c>(context: &'c Context, source: &Source<'_>, timings: &mut Timings) ->
     if let Some(container) = listed {
         entry = container.entry.map(str::to_owned);
         let absent = |listed: &[&str], real: &[String]| {
-            listed.iter().find(|s| real.binary_search_by(|r| r.as_str().cmp(s)).is_err()).map(|s| (*s).to_owned())
+            listed
+                .iter()
+                .find(|s| real.binary_search_by(|r| r.as_str().cmp(s)).is_err())
+                .map(|s| (*s).to_owned())
         };
         let unlisted = |listed: &[&str], real: &[String]| {
-            real.iter().find(|s| listed.binary_search(&s.as_str()).is_err()).cloned()
+            real.iter()
+                .find(|s| listed.binary_search(&s.as_str()).is_err())
+                .cloned()
         };
-        let wrong = |symbol, listed| Error::Lists { module: name.clone(), symbol, listed };
+        let wrong = |symbol, listed| Error::Lists {
+            module: name.clone(),
+            symbol,
+            listed,
+        };
         if let Some(symbol) = absent(&container.exports, &exports) {
             return Err(wrong(symbol, "an export"));
         }
@@ -104,7 +129,13 @@ fn read<'c>(context: &'c Context, source: &Source<'_>, timings: &mut Timings) ->
     } else if exports.binary_search_by(|e| e.as_str().cmp(ENTRY)).is_ok() {
         entry = Some(ENTRY.to_owned());
     }
-    Ok(Checked { name, module, entry, imports, exports })
+    Ok(Checked {
+        name,
+        module,
+        entry,
+        imports,
+        exports,
+    })
 }
 
 /// Every import is defined by a module or the host, and no strong definition is there twice.
@@ -124,10 +155,15 @@ fn check_symbols(modules: &[Checked<'_>], host: &dyn Fn(&str) -> bool) -> Result
         }
     }
     for m in modules {
-        if let Some(symbol) =
-            m.imports.iter().find(|s| !exported.contains(s.as_str()) && s.as_str() != CPU_FEATURES && !host(s))
+        if let Some(symbol) = m
+            .imports
+            .iter()
+            .find(|s| !exported.contains(s.as_str()) && s.as_str() != CPU_FEATURES && !host(s))
         {
-            return Err(Error::MissingImport { module: m.name.clone(), symbol: symbol.clone() });
+            return Err(Error::MissingImport {
+                module: m.name.clone(),
+                symbol: symbol.clone(),
+            });
         }
     }
     Ok(())
@@ -148,7 +184,11 @@ impl<'c> Program<'c> {
         let mut timings = Timings::default();
         let mut modules = Vec::new();
         for (index, source) in sources.iter().enumerate() {
-            progress(Progress::Reading { module: source.name, index, total: sources.len() });
+            progress(Progress::Reading {
+                module: source.name,
+                index,
+                total: sources.len(),
+            });
             modules.push(read(context, source, &mut timings)?);
         }
         check_symbols(&modules, host)?;
@@ -156,7 +196,10 @@ impl<'c> Program<'c> {
         for m in &modules {
             if let Some(symbol) = &m.entry {
                 if let Some((_, first)) = entry {
-                    return Err(Error::TwoEntries { first, second: m.name.clone() });
+                    return Err(Error::TwoEntries {
+                        first,
+                        second: m.name.clone(),
+                    });
                 }
                 entry = Some((symbol.clone(), m.name.clone()));
             }
@@ -171,13 +214,21 @@ impl<'c> Program<'c> {
         let mut module = Module::new(context, "program");
         for m in modules {
             let name = m.name;
-            module.link(m.module).map_err(|error| Error::Module { module: name, error })?;
+            module.link(m.module).map_err(|error| Error::Module {
+                module: name,
+                error,
+            })?;
         }
         let trapped = adapt(&mut module, cpu, cpu_features)?;
         module.internalise(&[&entry]);
         module.run_passes("globaldce", None)?;
         timings.link = start.elapsed();
-        Ok(Program { module, entry, timings, trapped })
+        Ok(Program {
+            module,
+            entry,
+            timings,
+            trapped,
+        })
     }
 
     /// The symbol that starts the program.
@@ -198,7 +249,11 @@ impl<'c> Program<'c> {
 
 /// Front-end CPU attributes go: the tier chooses for the CPU found. What a function asks for beyond this CPU is a
 /// requirement it was written with: its body could not run here and becomes a trap.
-fn adapt(module: &mut Module<'_>, cpu: &Cpu, cpu_features: u64) -> Result<Vec<(String, String)>, Error> {
+fn adapt(
+    module: &mut Module<'_>,
+    cpu: &Cpu,
+    cpu_features: u64,
+) -> Result<Vec<(String, String)>, Error> {
     module.fold_calls(CPU_FEATURES, cpu_features);
     let mut trapped = Vec::new();
     for f in module.functions().iter().filter(|f| !f.is_intrinsic()) {

@@ -28,7 +28,10 @@ impl SymbolTable {
     pub fn find(&self, address: usize) -> Option<Located<'_>> {
         let next = self.functions.partition_point(|f| f.0 <= address);
         let (start, end, name) = self.functions.get(next.checked_sub(1)?)?;
-        (address < *end).then_some(Located { function: name, offset: address - start })
+        (address < *end).then_some(Located {
+            function: name,
+            offset: address - start,
+        })
     }
 
     /// All functions: (start, end, name), ascending.
@@ -53,13 +56,36 @@ mod tests {
 
     #[test]
     fn finds_by_range() {
-        let t = SymbolTable::new(vec![(20, 30, "b".into()), (10, 20, "a".into()), (10, 20, "aa".into()), (40, 41, "c".into())]);
+        let t = SymbolTable::new(vec![
+            (20, 30, "b".into()),
+            (10, 20, "a".into()),
+            (10, 20, "aa".into()),
+            (40, 41, "c".into()),
+        ]);
         assert_eq!(t.len(), 3);
         assert_eq!(t.find(9), None);
-        assert_eq!(t.find(10), Some(Located { function: "a", offset: 0 }));
-        assert_eq!(t.find(29), Some(Located { function: "b", offset: 9 }));
+        assert_eq!(
+            t.find(10),
+            Some(Located {
+                function: "a",
+                offset: 0
+            })
+        );
+        assert_eq!(
+            t.find(29),
+            Some(Located {
+                function: "b",
+                offset: 9
+            })
+        );
         assert_eq!(t.find(30), None);
-        assert_eq!(t.find(40), Some(Located { function: "c", offset: 0 }));
+        assert_eq!(
+            t.find(40),
+            Some(Located {
+                function: "c",
+                offset: 0
+            })
+        );
         assert_eq!(t.find(usize::MAX), None);
     }
 }
