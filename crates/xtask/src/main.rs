@@ -3,6 +3,7 @@
 
 mod build;
 mod check;
+mod fuzz;
 mod licences;
 mod paths;
 mod sh;
@@ -32,6 +33,14 @@ enum Task {
     },
     /// rustfmt, clippy without warnings, licences
     Check,
+    /// Run the fuzz targets
+    Fuzz {
+        /// One target; all without
+        target: Option<String>,
+        /// Time for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// The licence check alone
     Licences,
 }
@@ -51,6 +60,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::Build { quiet } => build::all(&paths, quiet)?,
         Task::Check => check::all(&paths)?,
+        Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,
         Task::Licences => licences::check(&paths)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,0 +1,215 @@
+//! Builds the fuzz targets with coverage instrumentation and runs each for a while.
+//!
+//! libFuzzer through the compiler's own `sancov` pass: works with the stable toolchain and needs no cargo-fuzz. The
+//! parsers have no `unsafe`, so no address sanitizer: panics, overflows, hangs and memory above 1 GiB are the
+//! findings. Seeds are valid files, made here from what the repository has.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use llama_model::TensorFormat;
+use llama_model::write::GgufWriter;
+
+use crate::build::{TARGET, read};
+use crate::paths::Paths;
+use crate::sh::{cargo, run, step};
+
+/// The targets; each is a function of the crate in fuzz/.
+const TARGETS: [&str; 4] = ["gguf", "llbc", "boot", "options"];
+
+/// Coverage counters on every edge, and the values of comparisons, for libFuzzer.
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing";
+
+/// Runs `only` (or all targets) for `seconds` each; a finding ends it with the file that shows it.
+pub fn all(paths: &Paths, only: Option<&str>, seconds: u64) -> Result<()> {
+    let targets: Vec<&str> = TARGETS
+        .into_iter()
+        .filter(|t| only.is_none_or(|only| only == *t))
+        .collect();
+    ensure!(
+        !targets.is_empty(),
+        "no such target; there are: {}",
+        TARGETS.join(", ")
+    );
+    let folder = paths.root.join("fuzz");
+    let target = paths.separate_target("fuzz");
+    step("building the fuzz targets", false, || {
+        run(cargo(&folder)
+            .args([
+                "build",
+                "--quiet",
+                "--release",
+                "--locked",
+                "--bins",
+                "--target",
+                TARGET,
+            ])
+            .arg("--target-dir")
+            .arg(&target)
+            .env("RUSTFLAGS", FLAGS))
+    })?;
+    let findings = folder.join("artifacts");
+    fs::create_dir_all(&findings)?;
+    for name in &targets {
+        let corpus = folder.join("corpus").join(name);
+        fs::create_dir_all(&corpus)?;
+        seed(paths, name, &corpus).with_context(|| format!("making seeds for {name}"))?;
+        let mut command = Command::new(target.join(TARGET).join("release").join(name));
+        command
+            .arg(&corpus)
+            .arg(format!("-max_total_time={seconds}"))
+            .args([
+                "-max_len=65536",
+                "-timeout=10",
+                "-rss_limit_mb=1024",
+                "-print_final_stats=1",
+            ])
+            .arg(format!("-artifact_prefix={}/{name}-", findings.display()));
+        let log = paths.scratch("fuzz")?.join(format!("{name}.log"));
+        let output = fs::File::create(&log)?;
+        command
+            .stdin(std::process::Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        step(&format!("fuzzing {name} for {seconds} s"), false, || {
+            let status = command.status().context("cannot start the target")?;
+            let text = String::from_utf8_lossy(&read(&log)?).into_owned();
+            if !status.success() {
+                let lines: Vec<&str> = text.lines().collect();
+                let end = lines[lines.len().saturating_sub(30)..].join("\n");
+                bail!(
+                    "{end}\nfinding in {name}; its input lies in {}",
+                    findings.display()
+                );
+            }
+            let runs = text
+                .lines()
+                .find_map(|l| l.strip_prefix("stat::number_of_executed_units:"));
+            println!(
+                "fuzz {name}: {} runs in {seconds} s, no finding",
+                runs.unwrap_or("?").trim()
+            );
+            Ok(())
+        })?;
+    }
+    println!("{} passed, 0 failed", targets.len());
+    Ok(())
+}
+
+/// Writes valid inputs for a target into its corpus.
+fn seed(paths: &Paths, name: &str, corpus: &Path) -> Result<()> {
+    let data = paths.root.join("testdata");
+    let write = |file: &str, content: &[u8]| {
+        let path = corpus.join(format!("seed-{file}"));
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
+    };
+    match name {
+        "gguf" => {
+            write("tiny.gguf", &tiny_gguf())?;
+            let vocabulary = read(&data.join("ggml-vocab-llama-spm.gguf"))?;
+            write(
+                "vocabulary.gguf",
+                &vocabulary[..60_000.min(vocabulary.len())],
+            )?;
+            let stories = read(&data.join("stories260K.bin"))?;
+            write("stories.bin", &stories[..4096])?;
+            let mut tokenizer = vec![200];
+            tokenizer.extend_from_slice(&read(&data.join("tok512.bin"))?);
+            write("tokenizer.bin", &tokenizer)
+        }
+        "llbc" => {
+            let module = |imports: &[&str], exports: &[&str], code: &[u8]| {
+                formats::llbc::encode("main", Some("bf_main"), imports, exports, code)
+            };
+            write("small.llbc", &module(&[], &["bf_main"], b"BC\xC0\xDE")?)?;
+            let imports = ["bf_console_write", "bf_exit", "memcpy"];
+            write(
+                "large.llbc",
+                &module(&imports, &["bf_main", "table"], &[7; 1000])?,
+            )
+        }
+        "boot" => {
+            let kernel = [0x90; 600];
+            let mut disk = formats::flud::Header::describe(&kernel)?.encode().to_vec();
+            disk.extend_from_slice(&kernel);
+            write("flud", &disk)?;
+            let mut start_info = [0; formats::boot::START_INFO_BYTES];
+            start_info[..4].copy_from_slice(&formats::boot::START_INFO_MAGIC.to_le_bytes());
+            start_info[4] = 1;
+            start_info[41] = 0x10;
+            start_info[48] = 3;
+            write("start-info", &start_info)
+        }
+        "options" => {
+            write(
+                "line",
+                b"log=debug cpus=2 payload=/boot/x -- --prompt 'a \"b\" c' d\\ e",
+            )?;
+            write("config", b"# comment\nlog=quiet # more\n-- a b\n")?;
+            write("nul", b"--prompt\0two words\0\0")
+        }
+        other => bail!("no seeds for {other}"),
+    }
+}
+
+/// The smallest valid model: one layer, 32 tokens.
+fn tiny_gguf() -> Vec<u8> {
+    let (dim, hidden, vocabulary) = (32, 64, 32);
+    let mut writer = GgufWriter::new();
+    writer
+        .text("general.architecture", "llama")
+        .text("general.name", "tiny");
+    for (key, value) in [
+        ("llama.block_count", 1),
+        ("llama.context_length", 64),
+        ("llama.embedding_length", dim as u32),
+        ("llama.feed_forward_length", hidden as u32),
+        ("llama.attention.head_count", 2),
+        ("llama.attention.head_count_kv", 1),
+        ("tokenizer.ggml.bos_token_id", 1),
+        ("tokenizer.ggml.eos_token_id", 2),
+    ] {
+        writer.u32(key, value);
+    }
+    writer.f32("llama.attention.layer_norm_rms_epsilon", 1e-5);
+    writer.text("tokenizer.ggml.model", "llama");
+    let tokens: Vec<String> = (0..vocabulary).map(|i| format!("t{i}")).collect();
+    writer.texts("tokenizer.ggml.tokens", &tokens);
+    writer.f32s("tokenizer.ggml.scores", &vec![0.0; vocabulary]);
+    writer.i32s("tokenizer.ggml.token_type", &vec![1; vocabulary]);
+    let q = TensorFormat::Q8_0;
+    writer.tensor("token_embd.weight", &[dim, vocabulary], q);
+    for (name, shape) in [
+        ("attn_q", [dim, dim]),
+        ("attn_k", [dim, 16]),
+        ("attn_v", [dim, 16]),
+        ("attn_output", [dim, dim]),
+        ("ffn_gate", [dim, hidden]),
+        ("ffn_up", [dim, hidden]),
+        ("ffn_down", [hidden, dim]),
+    ] {
+        writer.tensor(&format!("blk.0.{name}.weight"), &shape, q);
+    }
+    for name in [
+        "blk.0.attn_norm.weight",
+        "blk.0.ffn_norm.weight",
+        "output_norm.weight",
+    ] {
+        writer.tensor(name, &[dim], TensorFormat::F32);
+    }
+    writer.file(|_, _| {})
+}
+
+#[cfg(test)]
+mod tests {
+    use llama_model::{Model, SliceSource};
+
+    #[test]
+    fn the_seed_model_is_valid() {
+        Model::open(&SliceSource(&super::tiny_gguf())).unwrap();
+    }
+}
