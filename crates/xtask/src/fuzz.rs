@@ -102,7 +102,7 @@ pub fn all(paths: &Paths, only: Option<&str>, seconds: u64) -> Result<()> {
 
 /// Writes valid inputs for a target into its corpus.
 fn seed(paths: &Paths, name: &str, corpus: &Path) -> Result<()> {
-    let data = paths.root.join("testdata");
+    let data = paths.root.join("crates/llama/tests/data");
     let write = |file: &str, content: &[u8]| {
         let path = corpus.join(format!("seed-{file}"));
         fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))
