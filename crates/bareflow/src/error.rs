@@ -93,6 +93,26 @@ pub enum Error {
         /// The modules.
         files: Vec<String>,
     },
+    /// A model that cannot be run.
+    #[error("{}: {source}", path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<llama_model::ModelError>,
+    },
+    /// A tokenizer was given for a file that has its own.
+    #[error("{} is not needed: a GGUF file holds its own tokenizer; leave --tokenizer out", path.display())]
+    TokenizerInside {
+        /// The tokenizer.
+        path: PathBuf,
+    },
+    /// A llama2.c model without its tokenizer.
+    #[error("{} is a llama2.c model, whose tokenizer is a file of its own: add --tokenizer FILE", path.display())]
+    TokenizerMissing {
+        /// The model.
+        path: PathBuf,
+    },
 }
 
 impl Error {

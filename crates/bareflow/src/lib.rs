@@ -8,6 +8,7 @@ pub mod cli;
 pub mod console;
 mod error;
 pub mod guest;
+pub mod llm;
 pub mod qemu;
 
 pub use accel::{Choice, probe};
