@@ -169,37 +169,53 @@ impl Tokenizer {
     /// The tokens of `text`.
     #[must_use]
     pub fn encode(&self, text: &str, marks: Marks, ends: Ends) -> Vec<u32> {
+        self.encode_parts([(text, marks)], ends)
+    }
+
+    /// The tokens of a text given in parts that differ in whether marks in them count. Words may
+    /// reach over the border of two parts, as if the text had been given whole.
+    pub fn encode_parts<'a>(
+        &self,
+        parts: impl IntoIterator<Item = (&'a str, Marks)>,
+        ends: Ends,
+    ) -> Vec<u32> {
         let mut out = Vec::new();
         let wants = ends == Ends::AsModelWants;
         if wants && self.vocabulary.add_bos {
             out.extend(self.vocabulary.bos);
         }
-        // SentencePiece puts its space before a text and after a mark.
-        let mut after_mark = true;
-        for piece in self.specials.cut(&self.vocabulary, text, marks) {
-            match piece {
-                Piece::Token(id) => {
-                    out.push(id);
-                    after_mark = true;
-                }
-                Piece::Text(text) => {
-                    match &self.algorithm {
-                        Algorithm::Bpe(bpe) => {
-                            bpe.encode(&self.vocabulary, &self.lookup, text, &mut out);
-                        }
-                        Algorithm::Spm => {
-                            let prefix = after_mark && self.vocabulary.add_space_prefix;
-                            spm::encode(&self.vocabulary, &self.lookup, text, prefix, &mut out);
-                        }
+        let mut text = String::new();
+        for (part, marks) in parts {
+            for piece in self.specials.cut(&self.vocabulary, part, marks) {
+                match piece {
+                    Piece::Text(piece) => text.push_str(piece),
+                    Piece::Token(id) => {
+                        self.encode_text(&text, &mut out);
+                        text.clear();
+                        out.push(id);
                     }
-                    after_mark = false;
                 }
             }
         }
+        self.encode_text(&text, &mut out);
         if wants && self.vocabulary.add_eos {
             out.extend(self.vocabulary.eos);
         }
         out
+    }
+
+    /// Appends the tokens of a text without marks, which begins the whole or follows a mark.
+    fn encode_text(&self, text: &str, out: &mut Vec<u32>) {
+        if text.is_empty() {
+            return;
+        }
+        match &self.algorithm {
+            Algorithm::Bpe(bpe) => bpe.encode(&self.vocabulary, &self.lookup, text, out),
+            Algorithm::Spm => {
+                let prefix = self.vocabulary.add_space_prefix;
+                spm::encode(&self.vocabulary, &self.lookup, text, prefix, out);
+            }
+        }
     }
 
     /// Appends the bytes of token `id` to `out`; control tokens and ids behind the end have none.

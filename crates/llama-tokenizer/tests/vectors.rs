@@ -124,6 +124,20 @@ fn smollm2_marks() {
 }
 
 #[test]
+fn parts_join_into_words() {
+    let Some(tokenizer) = smollm2() else { return };
+    let parts = [
+        ("<|im_end|>Hel", Marks::Parse),
+        ("lo<|im_end|>", Marks::AsText),
+    ];
+    let ids = tokenizer.encode_parts(parts, Ends::Bare);
+    assert_eq!(ids[0], 2);
+    let hello = tokenizer.encode("Hello<|im_end|>", Marks::AsText, Ends::Bare);
+    assert_eq!(ids[1..], hello);
+    assert!(!hello.contains(&2));
+}
+
+#[test]
 fn llama2c_tokenizer() {
     let bytes = fs::read(data("tok512.bin")).unwrap();
     let vocabulary = llama2c::parse_tokenizer(&SliceSource(&bytes), 512).unwrap();
