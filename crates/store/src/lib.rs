@@ -8,3 +8,5 @@ extern crate alloc;
 extern crate std;
 
 pub mod block;
+pub mod fat;
+pub mod partition;
