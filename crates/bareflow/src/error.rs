@@ -113,6 +113,23 @@ pub enum Error {
         /// The model.
         path: PathBuf,
     },
+    /// A file that is no BareFlow image, or a damaged one.
+    #[error("{}: {what}; is this an image made by `bareflow build` or `bareflow llm`?", path.display())]
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
+    /// An image file could not be opened or created.
+    #[error("{0}")]
+    Device(String),
+    /// The machine ended well but printed no JSON.
+    #[error("{}: the program printed no JSON: does it know --json? Its output is above", image.display())]
+    NoJson {
+        /// The image.
+        image: PathBuf,
+    },
 }
 
 impl Error {

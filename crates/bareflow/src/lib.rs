@@ -6,10 +6,14 @@ mod accel;
 mod artifacts;
 pub mod cli;
 pub mod console;
+pub mod contents;
 mod error;
 pub mod guest;
+pub mod inspect;
 pub mod llm;
 pub mod qemu;
+pub mod run;
+pub mod verdict;
 
 pub use accel::{Choice, probe};
 pub use artifacts::Artifacts;

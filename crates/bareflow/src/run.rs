@@ -1,0 +1,287 @@
+//! `bareflow run`: an image in QEMU with its console attached, or its program as a Linux process.
+
+use std::io::{self, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::cli::{Accel, MachineArgs, RunArgs};
+use crate::console::{self, End};
+use crate::contents::Contents;
+use crate::qemu::{Accelerator, Machine, QEMU};
+use crate::verdict::{self, Verdict};
+use crate::{Artifacts, Error, accel};
+
+/// Runs an image; gives back this process's exit code. Does not come back from a hosted run that starts.
+///
+/// # Errors
+/// What kept the machine or the process from starting, or the console from working.
+pub fn run(args: &RunArgs, artifacts: &Artifacts) -> Result<u8, Error> {
+    let guest = guest_arguments(args);
+    if args.hosted {
+        let mut command = hosted(&args.image, artifacts, &args.machine, args.opt.as_deref())?;
+        if args.json {
+            command.arg("--quiet");
+        }
+        command.arg("--").args(guest);
+        if args.verbose {
+            eprintln!("bareflow: {command:?}");
+        }
+        return Err(Error::MissingProgram {
+            program: "runtime.elf".into(),
+            package: "none: ./x build makes it",
+            source: command.exec(),
+        });
+    }
+    let payload = payload_arguments(&args.machine, args.opt.as_deref(), args.json, guest);
+    let log = if args.verbose {
+        "log=debug"
+    } else if args.json {
+        "log=quiet"
+    } else {
+        ""
+    };
+    if !args.json {
+        let verdict = boot(
+            &args.image,
+            artifacts,
+            &args.machine,
+            log,
+            payload,
+            args.verbose,
+            &mut io::stdout().lock(),
+        )?;
+        return Ok(report(verdict));
+    }
+    let (verdict, json) = boot_for_json(&args.image, artifacts, &args.machine, payload)?;
+    print_all(&json)?;
+    Ok(report(verdict))
+}
+
+/// Boots an image whose program prints one JSON value; gives that back, without what firmware and boot loaders
+/// print before it.
+///
+/// # Errors
+/// As for [`run`]; also when the console shows no JSON at all.
+pub fn boot_for_json(
+    image: &Path,
+    artifacts: &Artifacts,
+    machine: &MachineArgs,
+    payload: Vec<String>,
+) -> Result<(Verdict, Vec<u8>), Error> {
+    let mut serial = Vec::new();
+    let verdict = boot(
+        image,
+        artifacts,
+        machine,
+        "log=quiet",
+        payload,
+        false,
+        &mut serial,
+    )?;
+    match json_in(&serial) {
+        Some(json) => Ok((verdict, json)),
+        None => {
+            // What it said instead is what the person needs.
+            eprint!("{}", String::from_utf8_lossy(&serial));
+            match verdict.code {
+                0 => Err(Error::NoJson {
+                    image: image.into(),
+                }),
+                _ => Ok((verdict, Vec::new())),
+            }
+        }
+    }
+}
+
+/// The command that runs an image's program as a Linux process; the program's arguments follow `--`.
+pub fn hosted(
+    image: &Path,
+    artifacts: &Artifacts,
+    machine: &MachineArgs,
+    opt: Option<&str>,
+) -> Result<Command, Error> {
+    let mut command = Command::new(artifacts.path("runtime.elf")?);
+    command.arg("--disk").arg(image);
+    if let Some(level) = opt {
+        command.args(["--opt", level]);
+    }
+    command.args(["--threads", &machine.cpus.to_string()]);
+    Ok(command)
+}
+
+/// Arguments of the runtime on the machine, and behind `--` those of the program.
+pub fn payload_arguments(
+    _machine: &MachineArgs,
+    opt: Option<&str>,
+    quiet: bool,
+    guest: Vec<String>,
+) -> Vec<String> {
+    let mut arguments = Vec::new();
+    if let Some(level) = opt {
+        arguments.extend(["--opt".to_owned(), level.to_owned()]);
+    }
+    if quiet {
+        arguments.push("--quiet".into());
+    }
+    if !guest.is_empty() {
+        arguments.push("--".into());
+        arguments.extend(guest);
+    }
+    arguments
+}
+
+/// `--prompt`, `-n` and `--json` are short for arguments of the language-model program.
+fn guest_arguments(args: &RunArgs) -> Vec<String> {
+    let mut guest = Vec::new();
+    if let Some(prompt) = &args.prompt {
+        guest.extend(["--prompt".to_owned(), prompt.clone()]);
+    }
+    if let Some(count) = args.tokens {
+        guest.extend(["-n".to_owned(), count.to_string()]);
+    }
+    if args.json {
+        guest.push("--json".into());
+    }
+    guest.extend(args.arguments.iter().cloned());
+    guest
+}
+
+/// Boots an image; its console goes to `out`.
+fn boot(
+    image: &Path,
+    artifacts: &Artifacts,
+    args: &MachineArgs,
+    kernel_options: &str,
+    payload: Vec<String>,
+    verbose: bool,
+    out: &mut dyn Write,
+) -> Result<Verdict, Error> {
+    let mut contents = Contents::open(image)?;
+    let kernel = contents.kernel()?;
+    let memory_mib = match args.memory {
+        Some(mib) => mib,
+        None => contents.memory_needed_mib()?,
+    };
+    drop(contents);
+    let machine = Machine {
+        boot: args.boot,
+        chipset: args.chipset,
+        disk: args.disk,
+        cpu: args.cpu.clone(),
+        cpus: args.cpus,
+        memory_mib,
+        accelerator: accelerator(args, artifacts)?,
+        wait_for_debugger: args.gdb,
+        kernel_options: kernel_options.to_owned(),
+        arguments: payload,
+    };
+    let invocation = machine.invocation(image, &kernel, artifacts, args.discard_writes)?;
+    if verbose {
+        eprintln!("bareflow: {}", invocation.display());
+    }
+    if args.gdb {
+        eprintln!("bareflow: waiting for a debugger: gdb kernel.elf -ex 'target remote :1234'");
+    }
+    let child = invocation
+        .command()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| Error::MissingProgram {
+            program: QEMU.into(),
+            package: "qemu-system-x86",
+            source: e,
+        })?;
+    let limit = args.timeout.map(Duration::from_secs);
+    let end: End = console::attach(child, out, true, limit)
+        .map_err(|e| Error::io("follow the console of", image, e))?;
+    Ok(verdict::of_end(&end))
+}
+
+/// Finds out who executes.
+fn accelerator(args: &MachineArgs, artifacts: &Artifacts) -> Result<Accelerator, Error> {
+    match args.accel {
+        Accel::Tcg => Ok(Accelerator::Tcg),
+        Accel::Kvm => Ok(Accelerator::Kvm),
+        // A named processor is to be imitated exactly, whatever the host's is.
+        Accel::Auto if args.cpu.is_some() => Ok(Accelerator::Tcg),
+        Accel::Auto => {
+            let choice = accel::probe(artifacts)?;
+            if let Some(reason) = choice.reason {
+                eprintln!("bareflow: {reason}");
+            }
+            Ok(choice.accelerator)
+        }
+    }
+}
+
+/// Says on standard error what was not simply the program's end.
+pub fn report(verdict: Verdict) -> u8 {
+    if let Some(message) = verdict.message {
+        eprintln!("bareflow: {message} (exit code {})", verdict.code);
+    }
+    verdict.code
+}
+
+/// Writes to standard output. A reader that has gone is no error.
+pub fn print_all(bytes: &[u8]) -> Result<(), Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output", e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The first complete JSON object that starts a line, with a line feed behind it.
+fn json_in(serial: &[u8]) -> Option<Vec<u8>> {
+    let starts = (0..serial.len())
+        .filter(|&at| serial[at] == b'{' && (at == 0 || matches!(serial[at - 1], b'\n' | b'\r')));
+    for at in starts {
+        let mut values = serde_json::Deserializer::from_slice(&serial[at..])
+            .into_iter::<serde::de::IgnoredAny>();
+        if let Some(Ok(_)) = values.next() {
+            let mut json = serial[at..at + values.byte_offset()].to_vec();
+            json.push(b'\n');
+            return Some(json);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn run_args(words: &[&str]) -> RunArgs {
+        let all = ["bareflow", "run", "a.img"].iter().chain(words);
+        match Cli::try_parse_from(all).unwrap().command {
+            Command::Run(run) => run,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn short_options_become_arguments_of_the_program() {
+        let args = run_args(&[
+            "--prompt", "Hi there", "-n", "3", "--opt", "O1", "--", "--seed", "7",
+        ]);
+        let guest = guest_arguments(&args);
+        assert_eq!(guest, ["--prompt", "Hi there", "-n", "3", "--seed", "7"]);
+        let payload = payload_arguments(&args.machine, args.opt.as_deref(), true, guest);
+        assert_eq!(payload[..4], ["--opt", "O1", "--quiet", "--"]);
+    }
+
+    #[test]
+    fn json_is_found_behind_what_boot_loaders_print() {
+        let serial = b"SeaBIOS {x}\n{ not json\n{\"a\": [1,\n 2]}\r\nbye\n";
+        assert_eq!(json_in(serial).unwrap(), b"{\"a\": [1,\n 2]}\n");
+        assert_eq!(json_in(b"{\"cut\": "), None);
+    }
+}
