@@ -1,0 +1,114 @@
+//! A buffer as devices see it: runs of physical memory.
+//!
+//! Devices read and write the caller's own pages; nothing is copied. Pages that happen to lie next to each other in
+//! physical memory become one run, so a buffer on 2 MiB pages needs few of them.
+
+use crate::memory::{DIRECT_MAP, PAGE, paging};
+
+const HUGE_PAGE: usize = 2 << 20;
+/// End of the direct map: all that four-level paging can reach physically.
+const DIRECT_MAP_END: usize = DIRECT_MAP + (1 << 46);
+const WRITABLE: u64 = 1 << 1;
+
+/// Contiguous physical memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// First byte.
+    pub phys: u64,
+    /// Length, never zero.
+    pub bytes: usize,
+}
+
+/// A page of the buffer is not mapped, or not writable where the device is to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotMapped;
+
+/// The runs of a buffer, in order; each can be taken in parts.
+pub struct Runs {
+    virt: usize,
+    left: usize,
+    must_write: bool,
+    /// Where `virt` leads, if that was looked up: virtual address, physical address, bytes to the end of the page.
+    looked_up: Option<(usize, u64, usize)>,
+}
+
+impl Runs {
+    /// Runs of a buffer that a device fills.
+    pub fn to_fill(buffer: &mut [u8]) -> Self {
+        Self::new(buffer.as_mut_ptr() as usize, buffer.len(), true)
+    }
+
+    /// Runs of a buffer that a device reads.
+    pub fn to_send(buffer: &[u8]) -> Self {
+        Self::new(buffer.as_ptr() as usize, buffer.len(), false)
+    }
+
+    fn new(virt: usize, left: usize, must_write: bool) -> Self {
+        Self {
+            virt,
+            left,
+            must_write,
+            looked_up: None,
+        }
+    }
+
+    /// Bytes not yet taken.
+    pub fn bytes_left(&self) -> usize {
+        self.left
+    }
+
+    /// Takes the next run, at most `limit` bytes of it; `None` at the end of the buffer.
+    ///
+    /// # Errors
+    /// [`NotMapped`] if the buffer's memory is not what its owner promised.
+    pub fn take(&mut self, limit: usize) -> Result<Option<Run>, NotMapped> {
+        if self.left == 0 || limit == 0 {
+            return Ok(None);
+        }
+        let mut run = Run {
+            phys: self.look_up()?.0,
+            bytes: 0,
+        };
+        while self.left > 0 && run.bytes < limit {
+            let (phys, bytes) = self.look_up()?;
+            if phys != run.phys + run.bytes as u64 {
+                break;
+            }
+            let bytes = bytes.min(self.left).min(limit - run.bytes);
+            run.bytes += bytes;
+            self.virt += bytes;
+            self.left -= bytes;
+        }
+        Ok(Some(run))
+    }
+
+    /// Untakes the last `bytes` that were taken.
+    pub fn give_back(&mut self, bytes: usize) {
+        self.virt -= bytes;
+        self.left += bytes;
+    }
+
+    /// Physical address of the next byte, and the bytes to the end of its page.
+    fn look_up(&mut self) -> Result<(u64, usize), NotMapped> {
+        if (DIRECT_MAP..DIRECT_MAP_END).contains(&self.virt) {
+            return Ok(((self.virt - DIRECT_MAP) as u64, self.left));
+        }
+        if let Some((virt, phys, bytes)) = self.looked_up
+            && virt == self.virt
+        {
+            return Ok((phys, bytes));
+        }
+        let leaf = paging::translate(self.virt).ok_or(NotMapped)?;
+        if self.must_write && leaf.flags.bits() & WRITABLE == 0 {
+            return Err(NotMapped);
+        }
+        let page = if leaf.flags.contains(paging::Flags::HUGE) {
+            HUGE_PAGE
+        } else {
+            PAGE
+        };
+        let bytes = page - self.virt % page;
+        self.looked_up = Some((self.virt, leaf.phys, bytes));
+        Ok((leaf.phys, bytes))
+    }
+}
