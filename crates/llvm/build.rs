@@ -77,6 +77,5 @@ fn main() {
         }
         println!("cargo:rustc-link-lib=static:-bundle={lib}");
     }
-    println!("cargo:rustc-link-lib=dylib=m");
     println!("cargo:version={}", ask(&["--version"]));
 }

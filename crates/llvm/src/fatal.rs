@@ -4,8 +4,8 @@ use std::ffi::{CStr, c_char};
 use std::io::Write;
 use std::sync::Once;
 
-/// Exit code of a process that LLVM ended.
-pub(crate) const EXIT_FATAL: i32 = 70;
+/// Exit code of a process that LLVM ended: the runtime's code for a program it cannot run.
+pub(crate) const EXIT_FATAL: i32 = 63;
 
 /// LLVM calls this instead of aborting (`report_fatal_error`: an intrinsic it cannot select, memory exhausted, ...).
 /// There is no way back into LLVM from here; what is left is a clear message and a distinct exit code.

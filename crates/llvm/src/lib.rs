@@ -19,6 +19,7 @@
 mod context;
 mod error;
 mod fatal;
+pub mod ir;
 mod jit;
 mod module;
 mod target;

@@ -284,11 +284,11 @@ impl<'c> Module<'c> {
         list
     }
 
-    /// Symbols this module uses but does not define, intrinsics left out; sorted.
+    /// Symbols this module declares but does not define, intrinsics left out; sorted.
     pub fn undefined_symbols(&self) -> Vec<String> {
         self.symbols(|g| {
             // SAFETY: `g` is a global value of this module.
-            unsafe { LLVMIsDeclaration(g) != 0 && !LLVMGetFirstUse(g).is_null() }
+            unsafe { LLVMIsDeclaration(g) != 0 }
         })
     }
 
@@ -363,7 +363,9 @@ impl<'c> Module<'c> {
             if g.is_null() {
                 g = LLVMGetNamedGlobal(self.raw, c_name.as_ptr());
             }
-            !g.is_null() && LLVMIsDeclaration(g) == 0 && of_llvm(LLVMGetLinkage(g)) == Linkage::External
+            !g.is_null()
+                && LLVMIsDeclaration(g) == 0
+                && of_llvm(LLVMGetLinkage(g)) == Linkage::External
         }
     }
 
@@ -374,7 +376,8 @@ impl<'c> Module<'c> {
             // SAFETY: `g` is a global value of this module.
             unsafe {
                 LLVMIsAGlobalAlias(g).is_null()
-                    && (LLVMIsDeclaration(g) != 0 || of_llvm(LLVMGetLinkage(g)) == Linkage::External)
+                    && (LLVMIsDeclaration(g) != 0
+                        || of_llvm(LLVMGetLinkage(g)) == Linkage::External)
             }
         })
     }
@@ -386,7 +389,11 @@ impl<'c> Module<'c> {
         for g in self.globals() {
             // SAFETY: `g` is a global value of this module; only linkage changes.
             unsafe {
-                let kept = if LLVMIsAFunction(g).is_null() { variables } else { keep.contains(name_of(g).as_str()) };
+                let kept = if LLVMIsAFunction(g).is_null() {
+                    variables
+                } else {
+                    keep.contains(name_of(g).as_str())
+                };
                 if !kept && LLVMIsDeclaration(g) == 0 && !name_of(g).starts_with("llvm.") {
                     LLVMSetLinkage(g, LLVMLinkage::LLVMAvailableExternallyLinkage);
                 }

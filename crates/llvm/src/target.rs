@@ -51,7 +51,12 @@ fn is_tcg() -> bool {
         return false;
     }
     let id = __cpuid(0x4000_0000);
-    let name = [id.ebx.to_le_bytes(), id.ecx.to_le_bytes(), id.edx.to_le_bytes()].concat();
+    let name = [
+        id.ebx.to_le_bytes(),
+        id.ecx.to_le_bytes(),
+        id.edx.to_le_bytes(),
+    ]
+    .concat();
     name == b"TCGTCGTCGTCG"
 }
 
@@ -70,7 +75,11 @@ impl HostCpu {
             .split(',')
             .filter_map(|f| Some((f.get(1..)?.to_owned(), f.starts_with('+'))))
             .collect();
-        HostCpu { name, features, emulated: is_tcg() }
+        HostCpu {
+            name,
+            features,
+            emulated: is_tcg(),
+        }
     }
 
     /// Whether the feature is there; `None` if LLVM cannot detect a feature of that name.

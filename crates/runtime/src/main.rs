@@ -1,3 +1,37 @@
 //! The JIT runtime: one static program for Linux and for the bare machine.
+//!
+//! ```text
+//!  command line --> volume (image, folder, or the machine's /) --> /app/*.llbc, /app/args
+//!        --> engine: verify, link, optimise, generate, JIT-link --> bf_main(), which calls back into `platform`
+//! ```
+//!
+//! Nothing here asks whether it runs on Linux or on the machine; `platform` does, in two places: where files are, and
+//! since when time counts.
 
-fn main() {}
+#![deny(unsafe_code)]
+
+mod arguments;
+mod cli;
+mod error;
+mod files;
+mod platform;
+mod report;
+mod run;
+
+use std::process::ExitCode;
+
+/// Exit code of a program that cannot be run: refused modules, missing files, a failed compile.
+/// The largest code the bare machine passes on as it is.
+pub const EXIT_REFUSED: u8 = 63;
+
+fn main() -> ExitCode {
+    let started = platform::clock::since_start();
+    let options = cli::parse();
+    match run::run(&options, started) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(EXIT_REFUSED)
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! A guest that faults: which function, where in it, the registers, then a distinct exit code.
+//!
+//! The handler runs on a stack of its own (the fault may be an overflowing one), allocates nothing and takes no lock.
+
+use engine::SymbolTable;
+use std::fmt::Write;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// Exit code of a program that met a CPU exception; what `bareflow run` reports for the bare machine too.
+pub const EXIT_FAULT: i32 = 114;
+
+/// Names of the guest's code. Set once, never freed: a fault can come at any time.
+static SYMBOLS: AtomicPtr<SymbolTable> = AtomicPtr::new(ptr::null_mut());
+
+/// A line on standard error without allocation.
+struct Stderr {
+    buffer: [u8; 512],
+    len: usize,
+}
+
+impl Stderr {
+    fn flush(&mut self) {
+        // SAFETY: the first `len` bytes of the buffer are initialised.
+        unsafe { libc::write(2, self.buffer.as_ptr().cast(), self.len) };
+        self.len = 0;
+    }
+}
+
+impl Write for Stderr {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for byte in text.bytes() {
+            if self.len == self.buffer.len() {
+                self.flush();
+            }
+            self.buffer[self.len] = byte;
+            self.len += 1;
+        }
+        Ok(())
+    }
+}
+
+fn symbols() -> Option<&'static SymbolTable> {
+    // SAFETY: null, or a leaked box.
+    unsafe { SYMBOLS.load(Ordering::Acquire).as_ref() }
+}
+
+fn print_place(out: &mut Stderr, address: usize) -> std::fmt::Result {
+    match symbols().and_then(|s| s.find(address)) {
+        Some(at) => {
+            writeln!(
+                out,
+                "{:#}+{:#x} ({address:#x})",
+                rustc_demangle::demangle(at.function),
+                at.offset
+            )
+        }
+        None => writeln!(out, "{address:#x} (not in the program's code)"),
+    }
+}
+
+fn describe(out: &mut Stderr, signal: i32, address: usize, registers: &[i64]) -> std::fmt::Result {
+    let reg = |r: i32| registers[r as usize] as usize;
+    let rip = reg(libc::REG_RIP);
+    let what = match signal {
+        libc::SIGSEGV => "invalid memory access",
+        libc::SIGBUS => "bus error",
+        libc::SIGFPE => "arithmetic exception",
+        libc::SIGILL => {
+            "illegal instruction (a trap: unreachable code, abort, or a feature this CPU lacks)"
+        }
+        _ => "exception",
+    };
+    writeln!(out, "\nerror: the program met a CPU exception: {what}")?;
+    write!(out, "  at ")?;
+    print_place(out, rip)?;
+    if matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
+        writeln!(out, "  address {address:#x}")?;
+    }
+    let rows = [
+        [
+            ("rax", libc::REG_RAX),
+            ("rbx", libc::REG_RBX),
+            ("rcx", libc::REG_RCX),
+            ("rdx", libc::REG_RDX),
+        ],
+        [
+            ("rsi", libc::REG_RSI),
+            ("rdi", libc::REG_RDI),
+            ("rbp", libc::REG_RBP),
+            ("rsp", libc::REG_RSP),
+        ],
+        [
+            ("r8 ", libc::REG_R8),
+            ("r9 ", libc::REG_R9),
+            ("r10", libc::REG_R10),
+            ("r11", libc::REG_R11),
+        ],
+        [
+            ("r12", libc::REG_R12),
+            ("r13", libc::REG_R13),
+            ("r14", libc::REG_R14),
+            ("r15", libc::REG_R15),
+        ],
+    ];
+    for row in rows {
+        for (name, r) in row {
+            write!(out, "  {name} {:016x}", reg(r))?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+/// Return addresses found on the stack: without frame pointers a guess, but callers are among them.
+///
+/// # Safety
+/// `rsp` is the stack pointer of the interrupted code.
+unsafe fn callers(out: &mut Stderr, rsp: usize) -> std::fmt::Result {
+    let Some(table) = symbols() else {
+        return Ok(());
+    };
+    let mut words = [0usize; 512];
+    let local = libc::iovec {
+        iov_base: words.as_mut_ptr().cast(),
+        iov_len: size_of_val(&words),
+    };
+    let remote = libc::iovec {
+        iov_base: rsp as *mut libc::c_void,
+        iov_len: size_of_val(&words),
+    };
+    // SAFETY: reads our own memory through the kernel, which checks the addresses; a partial read is fine.
+    let read = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
+    let count = usize::try_from(read).unwrap_or(0) / size_of::<usize>();
+    let mut shown = 0;
+    for word in &words[..count] {
+        if let Some(at) = table.find(word.wrapping_sub(1)) {
+            if shown == 0 {
+                writeln!(out, "  possible callers:")?;
+            }
+            writeln!(
+                out,
+                "    {:#}+{:#x}",
+                rustc_demangle::demangle(at.function),
+                at.offset + 1
+            )?;
+            shown += 1;
+            if shown == 12 {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+extern "C" fn on_fault(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let mut out = Stderr {
+        buffer: [0; 512],
+        len: 0,
+    };
+    // SAFETY: the kernel passes valid pointers to a handler installed with SA_SIGINFO.
+    let (address, registers) = unsafe {
+        (
+            (*info).si_addr() as usize,
+            &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs,
+        )
+    };
+    let _ = describe(&mut out, signal, address, registers);
+    // SAFETY: the interrupted code's stack pointer.
+    let _ = unsafe { callers(&mut out, registers[libc::REG_RSP as usize] as usize) };
+    out.flush();
+    // SAFETY: async-signal-safe.
+    unsafe { libc::_exit(EXIT_FAULT) };
+}
+
+/// Installs the handler for this thread's stack and the whole process's signals.
+pub fn install() {
+    const STACK: usize = 64 << 10;
+    // SAFETY: the alternate stack is leaked on purpose; zeroed sigactions are valid; the handler never returns.
+    unsafe {
+        let stack = libc::stack_t {
+            ss_sp: Box::leak(vec![0u8; STACK].into_boxed_slice())
+                .as_mut_ptr()
+                .cast(),
+            ss_flags: 0,
+            ss_size: STACK,
+        };
+        libc::sigaltstack(&stack, ptr::null_mut());
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_fault as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE] {
+            libc::sigaction(signal, &action, ptr::null_mut());
+        }
+    }
+}
+
+/// Lends the handler the names of the program's functions, for good.
+pub fn set_symbols(table: &'static SymbolTable) {
+    SYMBOLS.store(ptr::from_ref(table).cast_mut(), Ordering::Release);
+}

@@ -1,0 +1,19 @@
+//! What the guest calls and what only the platform knows; all of this crate's `unsafe` is here.
+//!
+//! `api` is the guest interface, `pool` its threads, `fault` what happens when a guest faults, `clock` where time
+//! starts, `memory` large allocations, `call` the step into compiled code.
+
+#![allow(unsafe_code)]
+
+pub mod api;
+pub mod call;
+pub mod clock;
+pub mod fault;
+pub mod interrupt;
+pub mod memory;
+pub mod pool;
+
+/// Whether this is the bare machine. Everything else is found out by asking the system, which answers alike.
+pub fn is_machine() -> bool {
+    std::env::var_os("BAREFLOW_MACHINE").is_some()
+}
