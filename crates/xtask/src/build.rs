@@ -9,6 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::paths::Paths;
+use crate::runtime_elf;
 use crate::sh::{cargo, run, step};
 
 /// The target with a prebuilt `core`; named explicitly so that build scripts keep the host's flags.
@@ -22,6 +23,7 @@ pub const KERNEL_FLAGS: &str =
 pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
+    step("runtime", quiet, || runtime_elf::make(paths, quiet))?;
     step("kernel", quiet, || kernel(paths, quiet))?;
     step("kvm probe", quiet, || kvm_probe(paths))
 }

@@ -6,7 +6,9 @@ mod check;
 mod fuzz;
 mod licences;
 mod paths;
+mod runtime_elf;
 mod sh;
+mod test;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,11 @@ enum Task {
         /// Say nothing unless something fails
         #[arg(long)]
         quiet: bool,
+    },
+    /// Every test, or the suites whose name contains FILTER
+    Test {
+        /// Part of a suite's name
+        filter: Option<String>,
     },
     /// rustfmt, clippy without warnings, licences
     Check,
@@ -59,6 +66,11 @@ fn run(task: Task) -> Result<ExitCode> {
     let paths = Paths::find()?;
     match task {
         Task::Build { quiet } => build::all(&paths, quiet)?,
+        Task::Test { filter } => {
+            if !test::all(&paths, filter.as_deref())? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
         Task::Check => check::all(&paths)?,
         Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,
         Task::Licences => licences::check(&paths)?,

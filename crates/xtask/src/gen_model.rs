@@ -1,0 +1,116 @@
+//! Writes a GGUF file of random weights: TinyLlama's shape, or tiny ones of every format.
+//!
+//! TinyLlama-1.1B's weights are in no package registry. Its shape, formats and vocabulary are what
+//! loading, memory and speed depend on; the text of random weights means nothing.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use llama_model::gguf::Gguf;
+use llama_model::write::synthetic::{self, Shape};
+use llama_model::write::{ALIGNMENT, GgufWriter};
+use llama_model::{SliceSource, TensorFormat, TokenKind, Vocabulary};
+
+/// Rows are generated and written so many bytes at a time.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// Which file to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    /// TinyLlama-1.1B: Q4_0, embedding Q4_0, output Q6_K, 600 MB
+    TinyLlama,
+    /// A model of 2 layers for tests
+    Tiny,
+}
+
+/// Writes a model of random weights to `out`. `vocabulary` is a GGUF file to take TinyLlama's
+/// tokens from; `format` is the format of a tiny model's matrices.
+///
+/// # Errors
+/// The vocabulary cannot be read, or the file not be written.
+pub fn write(kind: Kind, format: &str, vocabulary: &Path, seed: u64, out: &Path) -> Result<()> {
+    let file = File::create(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let mut file = BufWriter::with_capacity(1 << 20, file);
+    let Some(format) = TensorFormat::ALL
+        .into_iter()
+        .find(|known| known.name() == format)
+    else {
+        bail!(
+            "no tensor format {format}; there are {:?}",
+            TensorFormat::ALL
+        );
+    };
+    match kind {
+        Kind::Tiny => file.write_all(&synthetic::tiny(format, true, seed))?,
+        Kind::TinyLlama => {
+            let mut writer = GgufWriter::new();
+            copy_vocabulary(&mut writer, vocabulary)?;
+            writer.text("tokenizer.chat_template", ZEPHYR);
+            let output = Some(TensorFormat::Q6_K);
+            synthetic::declare(&mut writer, &Shape::TINY_LLAMA, format, format, output);
+            stream(&writer, seed, &mut file)?;
+        }
+    }
+    file.flush()
+        .with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// The template of TinyLlama-1.1B-Chat in short.
+const ZEPHYR: &str = "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + \
+    message['content'] + eos_token + '\n' }}{% endfor %}{{ '<|user|>' if false }}\
+    {% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}";
+
+fn copy_vocabulary(writer: &mut GgufWriter, path: &Path) -> Result<()> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut file = Gguf::parse(&SliceSource(&bytes))?;
+    let vocabulary = Vocabulary::from_metadata(&mut file.metadata)?;
+    let tokens: Vec<&str> = vocabulary.tokens.iter().collect();
+    let kinds: Vec<i32> = vocabulary
+        .kinds
+        .iter()
+        .map(|kind| match kind {
+            TokenKind::Normal => 1,
+            TokenKind::Unknown => 2,
+            TokenKind::Control => 3,
+            TokenKind::UserDefined => 4,
+            TokenKind::Unused => 5,
+            TokenKind::Byte => 6,
+        })
+        .collect();
+    writer
+        .text("tokenizer.ggml.model", "llama")
+        .texts("tokenizer.ggml.tokens", &tokens)
+        .f32s("tokenizer.ggml.scores", &vocabulary.scores)
+        .i32s("tokenizer.ggml.token_type", &kinds)
+        .bool("tokenizer.ggml.add_bos_token", true)
+        .u32("tokenizer.ggml.bos_token_id", 1)
+        .u32("tokenizer.ggml.eos_token_id", 2)
+        .u32("tokenizer.ggml.unknown_token_id", 0);
+    Ok(())
+}
+
+/// Writes head and tensors without holding more than one chunk.
+fn stream(writer: &GgufWriter, seed: u64, out: &mut impl Write) -> Result<()> {
+    out.write_all(&writer.head())?;
+    for (index, (name, shape, format)) in writer.tensors().enumerate() {
+        let total = GgufWriter::tensor_bytes(shape, format) as usize;
+        let row = total / shape.iter().skip(1).product::<usize>();
+        let rows_at_once = (CHUNK_BYTES / row).max(1);
+        let mut chunk = vec![0; rows_at_once * row];
+        let mut left = total;
+        let mut part = 0;
+        while left > 0 {
+            let bytes = left.min(chunk.len());
+            let seed = seed.wrapping_add((index as u64) << 32 | part);
+            synthetic::fill(name, format, shape[0], seed, &mut chunk[..bytes]);
+            out.write_all(&chunk[..bytes])?;
+            left -= bytes;
+            part += 1;
+        }
+        let padding = total.next_multiple_of(ALIGNMENT as usize) - total;
+        out.write_all(&[0; ALIGNMENT as usize][..padding])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Every test of the repository, in suites that can be chosen by a part of their name.
+//!
+//! | suite | what it tests |
+//! |---|---|
+//! | `units` | crates that need no LLVM: formats, volumes, models, tokenizers, the host command |
+//! | `engine` | LLVM wrapper, engine, runtime |
+//! | `machine/...` | images booted in QEMU, see `machines.rs` |
+//!
+//! The last line is `N passed, N failed`, over everything that ran.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::paths::Paths;
+use crate::sh;
+
+/// How many tests passed and failed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Tests that passed.
+    pub passed: u64,
+    /// Tests that failed, and suites that did not even start.
+    pub failed: u64,
+}
+
+impl Counts {
+    /// Adds another suite.
+    pub fn add(&mut self, other: Counts) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// Crates with a suite or flags of their own: not among the units.
+const NOT_UNITS: [&str; 5] = ["kernel", "llvm", "engine", "runtime", "llama"];
+/// Crates that are linked with LLVM.
+const ENGINE: [&str; 3] = ["llvm", "engine", "runtime"];
+
+/// A suite: its name, and what runs it.
+type Suite<'a> = (&'static str, Box<dyn Fn() -> Result<Counts> + 'a>);
+
+/// Runs the suites whose name contains `filter`; true if nothing failed.
+pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
+    let suites: Vec<Suite> = vec![
+        ("units", Box::new(|| cargo_test(paths, &units(paths)?))),
+        (
+            "engine",
+            Box::new(|| cargo_test(paths, &ENGINE.map(str::to_owned))),
+        ),
+    ];
+    let mut total = Counts::default();
+    for (name, suite) in suites {
+        if filter.is_some_and(|f| !name.contains(f)) {
+            continue;
+        }
+        println!("=== {name}");
+        let start = Instant::now();
+        let counts = suite().unwrap_or_else(|error| {
+            println!("{name} could not run: {error:#}");
+            Counts {
+                passed: 0,
+                failed: 1,
+            }
+        });
+        let seconds = start.elapsed().as_secs();
+        println!(
+            "=== {name}: {} passed, {} failed in {seconds} s",
+            counts.passed, counts.failed
+        );
+        total.add(counts);
+    }
+    if total == Counts::default() {
+        bail!("no test has {:?} in its name", filter.unwrap_or_default());
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    Ok(total.failed == 0)
+}
+
+/// Members of the workspace that need nothing special.
+fn units(paths: &Paths) -> Result<Vec<String>> {
+    let mut command = sh::cargo(&paths.root);
+    let text = sh::output(command.args(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed no JSON")?;
+    let packages = metadata["packages"]
+        .as_array()
+        .context("cargo metadata lists no packages")?;
+    let names = packages.iter().filter_map(|p| p["name"].as_str());
+    Ok(names
+        .filter(|n| !NOT_UNITS.contains(n))
+        .map(str::to_owned)
+        .collect())
+}
+
+/// `cargo test` for some packages; its output goes through, its results are counted.
+fn cargo_test(paths: &Paths, packages: &[String]) -> Result<Counts> {
+    let mut command = sh::cargo(&paths.root);
+    command.args(["test", "--locked", "--no-fail-fast"]);
+    for package in packages {
+        command.args(["-p", package]);
+    }
+    counted(&mut command)
+}
+
+/// Runs a command that prints `test result:` lines, and adds these up.
+pub fn counted(command: &mut Command) -> Result<Counts> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start: {}", sh::display(command)))?;
+    let stdout = child.stdout.take().context("no standard output")?;
+    let mut counts = Counts::default();
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        counts.add(result_line(&line).unwrap_or_default());
+        // Empty results and passed tests would hide the rest.
+        let noise = line.ends_with("... ok") || line.starts_with("running 0") || line.is_empty();
+        if !noise && !line.starts_with("test result: ok. 0 passed") {
+            println!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() && counts.failed == 0 {
+        bail!("{status}: {}", sh::display(command));
+    }
+    Ok(counts)
+}
+
+/// Reads `test result: ok. 3 passed; 1 failed; ...`.
+fn result_line(line: &str) -> Option<Counts> {
+    let rest = line.strip_prefix("test result: ")?;
+    let number_before = |word: &str| {
+        let at = rest.find(word)?;
+        rest[..at].split_whitespace().last()?.parse().ok()
+    };
+    Some(Counts {
+        passed: number_before("passed")?,
+        failed: number_before("failed;")?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_read() {
+        let line =
+            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
+        assert_eq!(
+            result_line(line),
+            Some(Counts {
+                passed: 12,
+                failed: 3
+            })
+        );
+        assert_eq!(result_line("running 5 tests"), None);
+    }
+
+    #[test]
+    fn a_suite_that_ends_badly_without_a_failed_test_is_an_error() {
+        let script = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored'; exit ";
+        let run = |code: &str| counted(Command::new("sh").args(["-c", &format!("{script}{code}")]));
+        assert_eq!(
+            run("0").unwrap(),
+            Counts {
+                passed: 2,
+                failed: 0
+            }
+        );
+        assert!(run("101").is_err());
+    }
+}
