@@ -225,40 +225,44 @@ impl<'m> Value<'m> {
 
     /// Predicate of an `icmp`.
     pub fn int_predicate(self) -> Option<IntPredicate> {
-        (self.opcode() == Some(Opcode::ICmp)).then(|| match ask!(LLVMGetICmpPredicate(self.raw())) {
-            I::LLVMIntEQ => IntPredicate::Eq,
-            I::LLVMIntNE => IntPredicate::Ne,
-            I::LLVMIntUGT => IntPredicate::Ugt,
-            I::LLVMIntUGE => IntPredicate::Uge,
-            I::LLVMIntULT => IntPredicate::Ult,
-            I::LLVMIntULE => IntPredicate::Ule,
-            I::LLVMIntSGT => IntPredicate::Sgt,
-            I::LLVMIntSGE => IntPredicate::Sge,
-            I::LLVMIntSLT => IntPredicate::Slt,
-            I::LLVMIntSLE => IntPredicate::Sle,
+        (self.opcode() == Some(Opcode::ICmp)).then(|| {
+            match ask!(LLVMGetICmpPredicate(self.raw())) {
+                I::LLVMIntEQ => IntPredicate::Eq,
+                I::LLVMIntNE => IntPredicate::Ne,
+                I::LLVMIntUGT => IntPredicate::Ugt,
+                I::LLVMIntUGE => IntPredicate::Uge,
+                I::LLVMIntULT => IntPredicate::Ult,
+                I::LLVMIntULE => IntPredicate::Ule,
+                I::LLVMIntSGT => IntPredicate::Sgt,
+                I::LLVMIntSGE => IntPredicate::Sge,
+                I::LLVMIntSLT => IntPredicate::Slt,
+                I::LLVMIntSLE => IntPredicate::Sle,
+            }
         })
     }
 
     /// Predicate of an `fcmp`.
     pub fn float_predicate(self) -> Option<FloatPredicate> {
         use FloatPredicate as P;
-        (self.opcode() == Some(Opcode::FCmp)).then(|| match ask!(LLVMGetFCmpPredicate(self.raw())) {
-            F::LLVMRealPredicateFalse => P::False,
-            F::LLVMRealOEQ => P::Oeq,
-            F::LLVMRealOGT => P::Ogt,
-            F::LLVMRealOGE => P::Oge,
-            F::LLVMRealOLT => P::Olt,
-            F::LLVMRealOLE => P::Ole,
-            F::LLVMRealONE => P::One,
-            F::LLVMRealORD => P::Ord,
-            F::LLVMRealUNO => P::Uno,
-            F::LLVMRealUEQ => P::Ueq,
-            F::LLVMRealUGT => P::Ugt,
-            F::LLVMRealUGE => P::Uge,
-            F::LLVMRealULT => P::Ult,
-            F::LLVMRealULE => P::Ule,
-            F::LLVMRealUNE => P::Une,
-            F::LLVMRealPredicateTrue => P::True,
+        (self.opcode() == Some(Opcode::FCmp)).then(|| {
+            match ask!(LLVMGetFCmpPredicate(self.raw())) {
+                F::LLVMRealPredicateFalse => P::False,
+                F::LLVMRealOEQ => P::Oeq,
+                F::LLVMRealOGT => P::Ogt,
+                F::LLVMRealOGE => P::Oge,
+                F::LLVMRealOLT => P::Olt,
+                F::LLVMRealOLE => P::Ole,
+                F::LLVMRealONE => P::One,
+                F::LLVMRealORD => P::Ord,
+                F::LLVMRealUNO => P::Uno,
+                F::LLVMRealUEQ => P::Ueq,
+                F::LLVMRealUGT => P::Ugt,
+                F::LLVMRealUGE => P::Uge,
+                F::LLVMRealULT => P::Ult,
+                F::LLVMRealULE => P::Ule,
+                F::LLVMRealUNE => P::Une,
+                F::LLVMRealPredicateTrue => P::True,
+            }
         })
     }
 
@@ -291,7 +295,8 @@ impl<'m> Value<'m> {
 
     /// Whether a load or store is atomic.
     pub fn is_atomic(self) -> bool {
-        matches!(self.opcode(), Some(Opcode::Load | Opcode::Store)) && ask!(LLVMIsAtomic(self.raw())) != 0
+        matches!(self.opcode(), Some(Opcode::Load | Opcode::Store))
+            && ask!(LLVMIsAtomic(self.raw())) != 0
     }
 
     /// Successors of a terminator: of a conditional branch taken first, of a switch the default first.
@@ -357,12 +362,14 @@ impl<'m> Value<'m> {
 
     /// What a call calls.
     pub fn callee(self) -> Option<Value<'m>> {
-        self.is_call().then(|| Value::of(ask!(LLVMGetCalledValue(self.raw()))))
+        self.is_call()
+            .then(|| Value::of(ask!(LLVMGetCalledValue(self.raw()))))
     }
 
     /// Function type a call is made with.
     pub fn call_type(self) -> Option<Type<'m>> {
-        self.is_call().then(|| Type::of(ask!(LLVMGetCalledFunctionType(self.raw()))))
+        self.is_call()
+            .then(|| Type::of(ask!(LLVMGetCalledFunctionType(self.raw()))))
     }
 
     /// Arguments of a call.
@@ -370,12 +377,18 @@ impl<'m> Value<'m> {
         if !self.is_call() {
             return Vec::new();
         }
-        (0..ask!(LLVMGetNumArgOperands(self.raw()))).filter_map(|i| self.operand(i)).collect()
+        (0..ask!(LLVMGetNumArgOperands(self.raw())))
+            .filter_map(|i| self.operand(i))
+            .collect()
     }
 
     /// Number of operand bundles of a call.
     pub fn bundle_count(self) -> u32 {
-        if self.is_call() { ask!(LLVMGetNumOperandBundles(self.raw())) } else { 0 }
+        if self.is_call() {
+            ask!(LLVMGetNumOperandBundles(self.raw()))
+        } else {
+            0
+        }
     }
 
     /// Whether a call must reuse the caller's frame (`musttail`).
@@ -387,7 +400,10 @@ impl<'m> Value<'m> {
 
     /// Constant indices of an `extractvalue` or `insertvalue`.
     pub fn indices(self) -> Vec<u32> {
-        if !matches!(self.opcode(), Some(Opcode::ExtractValue | Opcode::InsertValue)) {
+        if !matches!(
+            self.opcode(),
+            Some(Opcode::ExtractValue | Opcode::InsertValue)
+        ) {
             return Vec::new();
         }
         let count = ask!(LLVMGetNumIndices(self.raw())) as usize;

@@ -50,7 +50,10 @@ pub struct View<'m> {
 impl<'m> View<'m> {
     /// Looks at a module.
     pub fn new<'c: 'm>(module: &'m Module<'c>) -> Self {
-        View { raw: module.raw(), module: PhantomData }
+        View {
+            raw: module.raw(),
+            module: PhantomData,
+        }
     }
 
     /// Sizes and alignments of types.
@@ -60,17 +63,23 @@ impl<'m> View<'m> {
 
     /// All functions: definitions, declarations, intrinsics.
     pub fn functions(self) -> Vec<Value<'m>> {
-        list(ask!(LLVMGetFirstFunction(self.raw)), |f| ask!(LLVMGetNextFunction(f)))
+        list(ask!(LLVMGetFirstFunction(self.raw)), |f| {
+            ask!(LLVMGetNextFunction(f))
+        })
     }
 
     /// All variables.
     pub fn variables(self) -> Vec<Value<'m>> {
-        list(ask!(LLVMGetFirstGlobal(self.raw)), |g| ask!(LLVMGetNextGlobal(g)))
+        list(ask!(LLVMGetFirstGlobal(self.raw)), |g| {
+            ask!(LLVMGetNextGlobal(g))
+        })
     }
 
     /// All aliases.
     pub fn aliases(self) -> Vec<Value<'m>> {
-        list(ask!(LLVMGetFirstGlobalAlias(self.raw)), |a| ask!(LLVMGetNextGlobalAlias(a)))
+        list(ask!(LLVMGetFirstGlobalAlias(self.raw)), |a| {
+            ask!(LLVMGetNextGlobalAlias(a))
+        })
     }
 
     /// Whether the module holds assembly text outside of functions.
@@ -95,7 +104,12 @@ fn list<'m>(first: LLVMValueRef, next: impl Fn(LLVMValueRef) -> LLVMValueRef) ->
 /// rest can refer to it.
 pub fn name_everything(module: &mut Module<'_>, prefix: &str) {
     let view = View::new(module);
-    let all: Vec<_> = view.functions().into_iter().chain(view.variables()).map(|v| v.raw()).collect();
+    let all: Vec<_> = view
+        .functions()
+        .into_iter()
+        .chain(view.variables())
+        .map(|v| v.raw())
+        .collect();
     for (n, raw) in all.into_iter().enumerate() {
         if Value::of(raw).name().is_empty() {
             let name = format!("{prefix}.{n}");

@@ -51,7 +51,10 @@ pub enum TypeKind {
 
 impl<'m> Type<'m> {
     pub(super) fn of(raw: LLVMTypeRef) -> Self {
-        Type { raw, module: PhantomData }
+        Type {
+            raw,
+            module: PhantomData,
+        }
     }
 
     pub(super) fn raw(self) -> LLVMTypeRef {
@@ -69,7 +72,9 @@ impl<'m> Type<'m> {
             K::LLVMDoubleTypeKind => TypeKind::Double,
             K::LLVMX86_FP80TypeKind => TypeKind::X86Fp80,
             K::LLVMFP128TypeKind => TypeKind::Fp128,
-            K::LLVMPointerTypeKind if ask!(LLVMGetPointerAddressSpace(self.raw)) == 0 => TypeKind::Ptr,
+            K::LLVMPointerTypeKind if ask!(LLVMGetPointerAddressSpace(self.raw)) == 0 => {
+                TypeKind::Ptr
+            }
             K::LLVMStructTypeKind => TypeKind::Struct,
             K::LLVMArrayTypeKind => TypeKind::Array,
             K::LLVMVectorTypeKind => TypeKind::Vector,
@@ -86,12 +91,17 @@ impl<'m> Type<'m> {
 
     /// Number of fields of a struct; 0 for anything else.
     pub fn field_count(self) -> u32 {
-        if self.kind() == TypeKind::Struct { ask!(LLVMCountStructElementTypes(self.raw)) } else { 0 }
+        if self.kind() == TypeKind::Struct {
+            ask!(LLVMCountStructElementTypes(self.raw))
+        } else {
+            0
+        }
     }
 
     /// Field `index` of a struct.
     pub fn field(self, index: u32) -> Option<Type<'m>> {
-        (index < self.field_count()).then(|| Type::of(ask!(LLVMStructGetTypeAtIndex(self.raw, index))))
+        (index < self.field_count())
+            .then(|| Type::of(ask!(LLVMStructGetTypeAtIndex(self.raw, index))))
     }
 
     /// Whether a struct has no padding.
@@ -145,10 +155,16 @@ impl fmt::Display for Type<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
             TypeKind::Struct => {
-                let fields: Vec<String> =
-                    (0..self.field_count()).filter_map(|i| self.field(i)).map(|t| t.to_string()).collect();
+                let fields: Vec<String> = (0..self.field_count())
+                    .filter_map(|i| self.field(i))
+                    .map(|t| t.to_string())
+                    .collect();
                 let text = format!("{{ {} }}", fields.join(", "));
-                if self.is_packed() { write!(f, "<{text}>") } else { f.write_str(&text) }
+                if self.is_packed() {
+                    write!(f, "<{text}>")
+                } else {
+                    f.write_str(&text)
+                }
             }
             TypeKind::Array => match self.element() {
                 Some(e) => write!(f, "[{} x {e}]", self.len()),

@@ -44,7 +44,10 @@ pub enum ValueKind {
 
 impl<'m> Value<'m> {
     pub(crate) fn of(raw: LLVMValueRef) -> Self {
-        Value { raw, module: PhantomData }
+        Value {
+            raw,
+            module: PhantomData,
+        }
     }
 
     pub(crate) fn raw(self) -> LLVMValueRef {
@@ -103,7 +106,10 @@ impl<'m> Value<'m> {
     }
 
     fn is_global(self) -> bool {
-        matches!(self.kind(), ValueKind::Function | ValueKind::Variable | ValueKind::Alias)
+        matches!(
+            self.kind(),
+            ValueKind::Function | ValueKind::Variable | ValueKind::Alias
+        )
     }
 
     /// Whether a function or variable has no body or initialiser here.
@@ -124,7 +130,11 @@ impl<'m> Value<'m> {
 
     /// Type of what a function or variable holds.
     pub fn value_type(self) -> Type<'m> {
-        if self.is_global() { Type::of(ask!(LLVMGlobalGetValueType(self.raw))) } else { self.ty() }
+        if self.is_global() {
+            Type::of(ask!(LLVMGlobalGetValueType(self.raw)))
+        } else {
+            self.ty()
+        }
     }
 
     /// Alignment in bytes written at a variable, an `alloca`, a `load` or a `store`; 0 if none is.
@@ -135,7 +145,11 @@ impl<'m> Value<'m> {
                 self.opcode(),
                 Some(O::Alloca | O::Load | O::Store | O::AtomicRmw | O::CmpXchg)
             );
-        if known { ask!(LLVMGetAlignment(self.raw)) } else { 0 }
+        if known {
+            ask!(LLVMGetAlignment(self.raw))
+        } else {
+            0
+        }
     }
 
     /// Initialiser of a variable.
@@ -172,7 +186,9 @@ impl<'m> Value<'m> {
         if self.kind() != ValueKind::Function {
             return Vec::new();
         }
-        (0..ask!(LLVMCountParams(self.raw))).map(|i| Value::of(ask!(LLVMGetParam(self.raw, i)))).collect()
+        (0..ask!(LLVMCountParams(self.raw)))
+            .map(|i| Value::of(ask!(LLVMGetParam(self.raw, i))))
+            .collect()
     }
 
     /// Blocks of a function, entry first.
@@ -234,7 +250,8 @@ impl<'m> Value<'m> {
     /// Type of a type attribute such as `byval` or `sret` at parameter `index`.
     pub fn param_type(self, index: u32, name: &str) -> Option<Type<'m>> {
         let raw = self.attribute(index + 1, name)?;
-        (ask!(LLVMIsTypeAttribute(raw)) != 0).then(|| Type::of(ask!(LLVMGetTypeAttributeValue(raw))))
+        (ask!(LLVMIsTypeAttribute(raw)) != 0)
+            .then(|| Type::of(ask!(LLVMGetTypeAttributeValue(raw))))
     }
 
     /// Number of an attribute such as `align` at parameter `index`.
@@ -278,7 +295,10 @@ pub struct Block<'m> {
 
 impl<'m> Block<'m> {
     pub(super) fn of(raw: LLVMBasicBlockRef) -> Self {
-        Block { raw, module: PhantomData }
+        Block {
+            raw,
+            module: PhantomData,
+        }
     }
 
     /// Its instructions in order; the last one is the terminator.
