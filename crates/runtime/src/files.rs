@@ -5,6 +5,9 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use store::block::{FileDevice, SECTOR};
+use store::fat::{FatError, Volume};
+use store::partition::{Slice, open_fat};
 
 /// What went wrong with a file, as the guest sees it: Linux's error numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,25 +30,108 @@ pub enum Errno {
 /// Most files open at once.
 const MAX_OPEN: usize = 256;
 
+type ImageVolume = Volume<Slice<FileDevice>>;
+
 /// Where paths lead to.
-#[derive(Debug)]
 enum Root {
     Folder(PathBuf),
+    Image(Box<Image>),
     None,
 }
 
-/// An open file; reading needs no lock.
-#[derive(Debug)]
+/// An image's volume, and the image itself for reading file contents without a lock.
+struct Image {
+    volume: Mutex<ImageVolume>,
+    file: Arc<File>,
+    /// First byte of the volume in the image.
+    start: u64,
+}
+
+/// Consecutive bytes of an open file.
+struct Extent {
+    /// Offset in the file.
+    offset: u64,
+    /// Offset in the host's file.
+    at: u64,
+    bytes: u64,
+}
+
+/// An open file. Where its bytes lie is known, so reading needs no lock.
 struct Open {
-    file: File,
+    file: Arc<File>,
     size: u64,
+    extents: Vec<Extent>,
 }
 
 /// The volume and what is open on it.
-#[derive(Debug)]
 pub struct Files {
     root: Root,
     open: Mutex<Vec<Option<Arc<Open>>>>,
+}
+
+impl Open {
+    /// Fills `buffer` from `offset` on; short only at the end of the file.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut done = 0;
+        while done < buffer.len() && offset + (done as u64) < self.size {
+            let at = offset + done as u64;
+            let next = self.extents.partition_point(|e| e.offset <= at);
+            let Some(extent) = next.checked_sub(1).map(|i| &self.extents[i]) else {
+                break;
+            };
+            let skip = at - extent.offset;
+            let left = extent.bytes.saturating_sub(skip).min(self.size - at);
+            let want = left.min((buffer.len() - done) as u64) as usize;
+            if want == 0 {
+                break;
+            }
+            match self
+                .file
+                .read_at(&mut buffer[done..done + want], extent.at + skip)
+            {
+                Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                Ok(n) => done += n,
+                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+}
+
+impl Image {
+    fn volume(&self) -> std::sync::MutexGuard<'_, ImageVolume> {
+        self.volume.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, path: &str) -> Result<Open, FatError> {
+        let mut volume = self.volume();
+        let file = volume.open(path)?;
+        let size = u64::from(volume.file_bytes(&file)?);
+        let extents = volume
+            .runs(&file)?
+            .into_iter()
+            .map(|r| Extent {
+                offset: r.offset,
+                at: self.start + r.lba * SECTOR as u64,
+                bytes: r.sectors * SECTOR as u64,
+            })
+            .collect();
+        Ok(Open {
+            file: self.file.clone(),
+            size,
+            extents,
+        })
+    }
+}
+
+fn errno_of_fat(error: &FatError) -> Errno {
+    match error {
+        FatError::NotFound { .. } | FatError::NotADirectory { .. } => Errno::NoEntry,
+        FatError::IsADirectory { .. } => Errno::IsFolder,
+        FatError::InvalidName { .. } => Errno::Invalid,
+        _ => Errno::Io,
+    }
 }
 
 fn errno_of(error: &std::io::Error) -> Errno {
@@ -88,9 +174,27 @@ impl Files {
 
     /// The volume of an image file.
     pub fn image(path: &Path) -> Result<Self, Error> {
-        Err(Error::Image {
+        let failed = |e: &dyn std::fmt::Display| Error::Image {
             path: path.into(),
-            message: "not built in".into(),
+            message: e.to_string(),
+        };
+        let file = File::open(path).map_err(|error| Error::File {
+            action: "open",
+            path: path.into(),
+            error,
+        })?;
+        let device = FileDevice::open(path, false).map_err(|e| failed(&e))?;
+        let slice = open_fat(device).map_err(|e| failed(&e))?;
+        let start = slice.start() * SECTOR as u64;
+        let volume = Mutex::new(Volume::mount(slice).map_err(|e| failed(&e))?);
+        let root = Root::Image(Box::new(Image {
+            volume,
+            file: Arc::new(file),
+            start,
+        }));
+        Ok(Files {
+            root,
+            open: Mutex::default(),
         })
     }
 
@@ -109,6 +213,17 @@ impl Files {
                     Err(e) if errno_of(&e) == Errno::NoEntry => Ok(None),
                     Err(e) => Err(failed(&e)),
                 }
+            }
+            Root::Image(image) => {
+                let open = match image.open(path) {
+                    Ok(open) => open,
+                    Err(e) if errno_of_fat(&e) == Errno::NoEntry => return Ok(None),
+                    Err(e) => return Err(failed(&e)),
+                };
+                let mut content = vec![0; usize::try_from(open.size).map_err(|e| failed(&e))?];
+                let n = open.read_at(0, &mut content).map_err(|e| failed(&e))?;
+                content.truncate(n);
+                Ok(Some(content))
             }
         }
     }
@@ -136,6 +251,13 @@ impl Files {
                     }
                 }
             }
+            Root::Image(image) => match image.volume().list(path) {
+                Ok(list) => {
+                    names.extend(list.into_iter().filter(|m| !m.is_directory).map(|m| m.name))
+                }
+                Err(e) if errno_of_fat(&e) == Errno::NoEntry => {}
+                Err(e) => return Err(failed(&e)),
+            },
         }
         names.sort();
         Ok(names)
@@ -151,11 +273,18 @@ impl Files {
                 if about.is_dir() {
                     return Err(Errno::IsFolder);
                 }
+                let extents = vec![Extent {
+                    offset: 0,
+                    at: 0,
+                    bytes: about.len(),
+                }];
                 Open {
-                    file,
+                    file: Arc::new(file),
                     size: about.len(),
+                    extents,
                 }
             }
+            Root::Image(image) => image.open(path).map_err(|e| errno_of_fat(&e))?,
         };
         let mut table = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let free = table
@@ -188,17 +317,9 @@ impl Files {
 
     /// Fills `buffer` from `offset` on; short only at the end of the file.
     pub fn read_at(&self, handle: i64, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
-        let open = self.get(handle)?;
-        let mut done = 0;
-        while done < buffer.len() {
-            match open.file.read_at(&mut buffer[done..], offset + done as u64) {
-                Ok(0) => break,
-                Ok(n) => done += n,
-                Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return Err(Errno::Io),
-            }
-        }
-        Ok(done)
+        self.get(handle)?
+            .read_at(offset, buffer)
+            .map_err(|_| Errno::Io)
     }
 
     /// Closes a handle.
@@ -239,6 +360,57 @@ mod tests {
         assert_eq!(files.open("/app"), Err(Errno::IsFolder));
         assert_eq!(files.open("/app/../../etc/passwd"), Err(Errno::Invalid));
         assert_eq!(files.open("/app/x"), Err(Errno::NoEntry));
+    }
+
+    #[test]
+    fn an_image_is_a_volume() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("app.img");
+        let sectors = 16 << 11; // 16 MiB
+        let mut device = FileDevice::create(&path, sectors).unwrap();
+        let mut boot = [0; SECTOR];
+        let start = 2048;
+        let partition = store::partition::Partition {
+            kind: 0x0E,
+            bootable: true,
+            start,
+            sectors: sectors as u32 - start,
+        };
+        store::partition::put_entry(&mut boot, 0, &partition);
+        store::block::BlockDevice::write(&mut device, 0, &boot).unwrap();
+        let slice = open_fat(device).unwrap();
+        let mut volume = Volume::format(slice, &store::fat::FormatOptions::default()).unwrap();
+        volume.create_dir("/app").unwrap();
+        let content: Vec<u8> = (0..100_000u32).map(|i| (i * 7 % 251) as u8).collect();
+        // Two files written in turns: neither lies in one piece.
+        let a = volume.create("/app/a.llbc").unwrap();
+        let b = volume.create("/app/b.llbc").unwrap();
+        for (i, part) in content.chunks(9000).enumerate() {
+            volume.write_at(&a, i as u64 * 9000, part).unwrap();
+            volume.write_at(&b, i as u64 * 9000, part).unwrap();
+        }
+        volume.unmount().unwrap();
+
+        let files = Files::image(&path).unwrap();
+        assert_eq!(files.list("/app").unwrap(), ["a.llbc", "b.llbc"]);
+        assert_eq!(files.read("/app/b.llbc").unwrap().unwrap(), content);
+        assert_eq!(files.read("/none/x").unwrap(), None);
+        let h = i64::from(files.open("/app/a.llbc").unwrap());
+        assert_eq!(files.size(h), Ok(100_000));
+        for (offset, len) in [
+            (0, 1),
+            (511, 2),
+            (8999, 3),
+            (12345, 50_000),
+            (99_990, 100),
+            (100_000, 5),
+        ] {
+            let mut buffer = vec![0; len];
+            let n = files.read_at(h, offset as u64, &mut buffer).unwrap();
+            assert_eq!(&buffer[..n], &content[offset..(offset + len).min(100_000)]);
+        }
+        assert_eq!(files.open("/app"), Err(Errno::IsFolder));
+        assert_eq!(files.open("/app/c"), Err(Errno::NoEntry));
     }
 
     #[test]

@@ -46,13 +46,6 @@ impl Reporter {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }
-
-    /// A line of its own.
-    pub fn line(&self, text: &str) {
-        if !self.quiet {
-            eprintln!("{text}");
-        }
-    }
 }
 
 /// Milliseconds with three decimals.
