@@ -194,21 +194,22 @@ pub mod functions {
     pub unsafe fn bf_cpu_features() -> u64 {
         static FOUND: OnceLock<u64> = OnceLock::new();
         macro_rules! bits {
-            ($($bit:ident: $($name:tt)&&+;)*) => {
-                0 $(| if true $(&& is_x86_feature_detected!($name))+ { features::$bit } else { 0 })*
+            ($($bit:ident: $name:tt;)*) => {
+                0 $(| if is_x86_feature_detected!($name) { features::$bit } else { 0 })*
             };
         }
         *FOUND.get_or_init(|| {
             bits! {
-                SSSE3: "ssse3";
                 SSE4_1: "sse4.1";
                 AVX: "avx";
                 AVX2: "avx2";
                 FMA: "fma";
                 F16C: "f16c";
-                AVX_VNNI: "avxvnni";
-                AVX512: "avx512f" && "avx512bw" && "avx512dq" && "avx512vl";
-                AVX512_VNNI: "avx512vnni";
+                AVX512F: "avx512f";
+                AVX512BW: "avx512bw";
+                AVX512VL: "avx512vl";
+                AVX512VNNI: "avx512vnni";
+                AVXVNNI: "avxvnni";
             }
         })
     }
