@@ -1,0 +1,4 @@
+//! Attention: rotary positions, KV cache, softmax.
+
+#![no_std]
+#![forbid(unsafe_code)]

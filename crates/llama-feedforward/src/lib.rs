@@ -1,0 +1,4 @@
+//! The gated feed-forward network's activation.
+
+#![no_std]
+#![forbid(unsafe_code)]
