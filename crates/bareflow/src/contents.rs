@@ -18,8 +18,8 @@ pub type ImageVolume = Volume<Slice<FileDevice>>;
 const BASE_MIB: u64 = 128;
 /// Memory is given in steps of so many MiB.
 const STEP_MIB: u64 = 64;
-/// Positions of the KV cache that memory is given for, unless the model's context is shorter.
-const POSITIONS: usize = 4096;
+/// Positions of the KV cache that memory is given for, unless the model has fewer: the program's default.
+const POSITIONS: usize = 2048;
 
 /// A file on the volume.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -130,6 +130,40 @@ pub enum Error {
         /// The image.
         image: PathBuf,
     },
+    /// The image could not be written.
+    #[error(transparent)]
+    Image(#[from] crate::image::ImageError),
+    /// A `--file` of another form.
+    #[error("--file {text}: expected HOST:/GUEST, for example data.txt:/data.txt")]
+    BadFile {
+        /// What was given.
+        text: String,
+    },
+    /// A default argument that has no line of its own.
+    #[error(
+        "--arg {argument:?}: default arguments are stored one a line, so none may be empty or hold a line break; give it to `bareflow run` instead"
+    )]
+    BadArgument {
+        /// What was given.
+        argument: String,
+    },
+    /// Kernel options that the kernel would not understand.
+    #[error("--kernel-options: {what}")]
+    KernelOptions {
+        /// What is wrong.
+        what: String,
+    },
+    /// A file of tokens that is none.
+    #[error("{}: expected a JSON array of token ids like [1, 2, 3]: {what}", path.display())]
+    BadTokens {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// `eval` without input.
+    #[error("nothing to evaluate: use --tokens FILE.json or --text FILE")]
+    NothingToEval,
 }
 
 impl Error {

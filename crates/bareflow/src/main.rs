@@ -2,9 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bareflow::cli::{Cli, Command};
-use bareflow::{Artifacts, Error, inspect, run};
+use bareflow::{Artifacts, Error, eval, inspect, make, run};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -20,6 +21,8 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result<u8, Error> {
     let artifacts = Artifacts::locate()?;
     match command {
+        Command::Build(args) => make::build(&args, &artifacts, stop_on_interrupt())?,
+        Command::Llm(args) => make::llm(&args, &artifacts, stop_on_interrupt())?,
         Command::Run(args) => return run::run(&args, &artifacts),
         Command::Inspect(args) => {
             let report = inspect::inspect(&args.image)?;
@@ -30,7 +33,15 @@ fn execute(command: Command) -> Result<u8, Error> {
             };
             run::print_all(text.as_bytes())?;
         }
-        _ => {}
+        Command::Eval(args) => return eval::eval(&args, &artifacts),
     }
     Ok(0)
+}
+
+/// Becomes true on Ctrl-C: a half-written image is taken away again.
+fn stop_on_interrupt() -> &'static AtomicBool {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    // Without a handler Ctrl-C ends the process at once, and the unnamed image goes with it.
+    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
+    &STOP
 }

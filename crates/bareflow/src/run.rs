@@ -34,7 +34,7 @@ pub fn run(args: &RunArgs, artifacts: &Artifacts) -> Result<u8, Error> {
             source: command.exec(),
         });
     }
-    let payload = payload_arguments(&args.machine, args.opt.as_deref(), args.json, guest);
+    let payload = payload_arguments(args.opt.as_deref(), args.json, guest);
     let log = if args.verbose {
         "log=debug"
     } else if args.json {
@@ -112,12 +112,7 @@ pub fn hosted(
 }
 
 /// Arguments of the runtime on the machine, and behind `--` those of the program.
-pub fn payload_arguments(
-    _machine: &MachineArgs,
-    opt: Option<&str>,
-    quiet: bool,
-    guest: Vec<String>,
-) -> Vec<String> {
+pub fn payload_arguments(opt: Option<&str>, quiet: bool, guest: Vec<String>) -> Vec<String> {
     let mut arguments = Vec::new();
     if let Some(level) = opt {
         arguments.extend(["--opt".to_owned(), level.to_owned()]);
@@ -274,7 +269,7 @@ mod tests {
         ]);
         let guest = guest_arguments(&args);
         assert_eq!(guest, ["--prompt", "Hi there", "-n", "3", "--seed", "7"]);
-        let payload = payload_arguments(&args.machine, args.opt.as_deref(), true, guest);
+        let payload = payload_arguments(args.opt.as_deref(), true, guest);
         assert_eq!(payload[..4], ["--opt", "O1", "--quiet", "--"]);
     }
 

@@ -3,6 +3,7 @@
 //! Each part is compiled by cargo with flags of its own in a folder of its own, so cargo's own freshness check
 //! decides what there is to do; an artefact is written only when its content changed.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -107,7 +108,8 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// Writes a file unless it already has this content, so that its time says when it last changed.
+/// Writes a file unless it already has this content, so that its time says when it last changed. ELF files become
+/// executable.
 pub fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
@@ -116,5 +118,13 @@ pub fn write_if_changed(path: &Path, content: &[u8]) -> Result<()> {
         std::fs::create_dir_all(folder)
             .with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    std::fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+    let written = std::fs::write(path, content).and_then(|()| {
+        let mode = if content.starts_with(b"\x7fELF") {
+            0o755
+        } else {
+            0o644
+        };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    });
+    written.with_context(|| format!("cannot write {}", path.display()))
 }

@@ -70,12 +70,22 @@ pub fn run_all(tests: Vec<MachineTest>, artifacts: &Artifacts, logs: &Path) -> V
                     let next = queue.lock().unwrap_or_else(|e| e.into_inner()).pop_front();
                     let Some(test) = next else { return };
                     let outcome = run_one(&test, artifacts, logs);
-                    let mark = if outcome.failure.is_some() { "FAILED" } else { "ok" };
-                    println!("test {} ... {mark} ({:.1} s)", outcome.name, outcome.seconds);
+                    let mark = if outcome.failure.is_some() {
+                        "FAILED"
+                    } else {
+                        "ok"
+                    };
+                    println!(
+                        "test {} ... {mark} ({:.1} s)",
+                        outcome.name, outcome.seconds
+                    );
                     if let Some(failure) = &outcome.failure {
                         println!("{failure}");
                     }
-                    outcomes.lock().unwrap_or_else(|e| e.into_inner()).push(outcome);
+                    outcomes
+                        .lock()
+                        .unwrap_or_else(|e| e.into_inner())
+                        .push(outcome);
                 }
             });
         }
@@ -101,7 +111,11 @@ fn run_one(test: &MachineTest, artifacts: &Artifacts, logs: &Path) -> Outcome {
         }
         Err(error) => Some(format!("  {error:#}")),
     };
-    Outcome { name: test.name.clone(), failure, seconds: start.elapsed().as_secs_f64() }
+    Outcome {
+        name: test.name.clone(),
+        failure,
+        seconds: start.elapsed().as_secs_f64(),
+    }
 }
 
 /// How a machine ended.
@@ -114,7 +128,9 @@ enum Ending {
 
 /// Boots the machine and follows its serial console to the end.
 fn boot(test: &MachineTest, artifacts: &Artifacts) -> Result<(Vec<u8>, Ending, String)> {
-    let invocation = test.machine.invocation(&test.image, &test.kernel, artifacts, true)?;
+    let invocation = test
+        .machine
+        .invocation(&test.image, &test.kernel, artifacts, true)?;
     let display = invocation.display();
     let mut child = invocation
         .command()
@@ -159,10 +175,14 @@ fn follow(child: &mut Child, input: &[Feed], timeout: Duration) -> Result<(Vec<u
     let mut feeds = input.iter().peekable();
     loop {
         while let Some(feed) = feeds.peek() {
-            let Some(at) = find(&serial[seen..], feed.after.as_bytes()) else { break };
+            let Some(at) = find(&serial[seen..], feed.after.as_bytes()) else {
+                break;
+            };
             seen += at + feed.after.len();
             // A machine that has gone cannot be typed to; its end is judged below.
-            let _ = keyboard.write_all(feed.keys.as_bytes()).and_then(|()| keyboard.flush());
+            let _ = keyboard
+                .write_all(feed.keys.as_bytes())
+                .and_then(|()| keyboard.flush());
             feeds.next();
         }
         match pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -221,7 +241,10 @@ fn judge(test: &MachineTest, text: &str, ending: &Ending) -> Option<String> {
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(40);
-    lines[from..].iter().map(|l| format!("    | {l}\n")).collect()
+    lines[from..]
+        .iter()
+        .map(|l| format!("    | {l}\n"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -246,27 +269,46 @@ mod tests {
     fn order_absence_and_exit_code_are_judged() {
         let good = Ending::Code(129);
         assert_eq!(judge(&test(&["a", "b"], &[]), "xaxb", &good), None);
-        assert!(judge(&test(&["b", "a"], &[]), "xaxb", &good).unwrap().contains("too early"));
-        assert!(judge(&test(&["c"], &[]), "xaxb", &good).unwrap().contains("did not appear"));
+        assert!(
+            judge(&test(&["b", "a"], &[]), "xaxb", &good)
+                .unwrap()
+                .contains("too early")
+        );
+        assert!(
+            judge(&test(&["c"], &[]), "xaxb", &good)
+                .unwrap()
+                .contains("did not appear")
+        );
         assert!(judge(&test(&["a"], &["x"]), "xaxb", &good).is_some());
-        assert!(judge(&test(&["a"], &[]), "a", &Ending::Code(1)).unwrap().contains("129"));
+        assert!(
+            judge(&test(&["a"], &[]), "a", &Ending::Code(1))
+                .unwrap()
+                .contains("129")
+        );
         assert!(judge(&test(&["a"], &[]), "a", &Ending::TimedOut).is_some());
     }
 
     #[test]
     fn keys_are_typed_after_their_text() {
-        let script = "printf 'name? '; read a; echo \"<$a>\"; printf 'more? '; read b; echo \"[$b]\"";
+        let script =
+            "printf 'name? '; read a; echo \"<$a>\"; printf 'more? '; read b; echo \"[$b]\"";
         let mut child = std::process::Command::new("sh")
             .args(["-c", script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let feed = |after: &str, keys: &str| Feed { after: after.into(), keys: keys.into() };
+        let feed = |after: &str, keys: &str| Feed {
+            after: after.into(),
+            keys: keys.into(),
+        };
         let input = [feed("name?", "one\n"), feed("more?", "two\n")];
         let (serial, ended) = follow(&mut child, &input, Duration::from_secs(10)).unwrap();
         child.wait().unwrap();
         assert!(ended);
-        assert_eq!(String::from_utf8(serial).unwrap(), "name? <one>\nmore? [two]\n");
+        assert_eq!(
+            String::from_utf8(serial).unwrap(),
+            "name? <one>\nmore? [two]\n"
+        );
     }
 }

@@ -1,10 +1,13 @@
 //! Chores of the repository: build artefacts, boot tests, benches, fuzz.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod build;
 mod check;
 mod fuzz;
 mod licences;
+mod machine_test;
+mod machines;
 mod paths;
 mod runtime_elf;
 mod sh;
@@ -40,6 +43,11 @@ enum Task {
     },
     /// rustfmt, clippy without warnings, licences
     Check,
+    /// Measure: boot
+    Bench {
+        /// Name of the bench; all without
+        which: Option<String>,
+    },
     /// Run the fuzz targets
     Fuzz {
         /// One target; all without
@@ -70,6 +78,10 @@ fn run(task: Task) -> Result<ExitCode> {
             if !test::all(&paths, filter.as_deref())? {
                 return Ok(ExitCode::FAILURE);
             }
+        }
+        Task::Bench { which } => {
+            build::all(&paths, false)?;
+            bench::run(&paths, which.as_deref())?;
         }
         Task::Check => check::all(&paths)?,
         Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,

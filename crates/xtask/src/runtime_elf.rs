@@ -40,16 +40,27 @@ pub fn make(paths: &Paths, quiet: bool) -> Result<()> {
     let folder = build::compile(paths, "runtime", "runtime", &flags(), quiet)?;
     let linked = folder.join("runtime");
     check(&linked)?;
-    build::write_if_changed(&paths.artifacts().join("runtime.elf"), &build::read(&linked)?)
+    build::write_if_changed(
+        &paths.artifacts().join("runtime.elf"),
+        &build::read(&linked)?,
+    )
 }
 
 /// What the kernel relies on: static (no interpreter), at its address, not larger than promised.
 fn check(file: &Path) -> Result<()> {
     let size = file.metadata()?.len();
-    ensure!(size <= MAX_SIZE, "{} has {size} bytes, promised are at most {MAX_SIZE}", file.display());
+    ensure!(
+        size <= MAX_SIZE,
+        "{} has {size} bytes, promised are at most {MAX_SIZE}",
+        file.display()
+    );
     let content = build::read(file)?;
     let (loads, interpreter) = segments(&content);
-    ensure!(!interpreter, "{} is not static: it names a dynamic linker", file.display());
+    ensure!(
+        !interpreter,
+        "{} is not static: it names a dynamic linker",
+        file.display()
+    );
     ensure!(
         loads.iter().min() == Some(&IMAGE_BASE),
         "{} is linked at {loads:x?}, expected {IMAGE_BASE:#x}",
@@ -64,7 +75,11 @@ fn segments(elf: &[u8]) -> (Vec<u64>, bool) {
         let bytes = elf.get(at..at + len).unwrap_or(&[]);
         bytes.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b))
     };
-    let (table, entry_size, count) = (number(32, 8) as usize, number(54, 2) as usize, number(56, 2) as usize);
+    let (table, entry_size, count) = (
+        number(32, 8) as usize,
+        number(54, 2) as usize,
+        number(56, 2) as usize,
+    );
     let mut loads = Vec::new();
     let mut interpreter = false;
     for header in (0..count).map(|i| table + i * entry_size) {

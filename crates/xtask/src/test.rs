@@ -15,6 +15,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
+use crate::build;
+use crate::machines;
 use crate::paths::Paths;
 use crate::sh;
 
@@ -45,16 +47,21 @@ type Suite<'a> = (&'static str, Box<dyn Fn() -> Result<Counts> + 'a>);
 
 /// Runs the suites whose name contains `filter`; true if nothing failed.
 pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
+    let named = filter.filter(|f| f.contains('/'));
     let suites: Vec<Suite> = vec![
         ("units", Box::new(|| cargo_test(paths, &units(paths)?))),
         (
             "engine",
             Box::new(|| cargo_test(paths, &ENGINE.map(str::to_owned))),
         ),
+        ("machine", Box::new(|| machines::suite(paths, named))),
     ];
+    build::all(paths, false)?;
     let mut total = Counts::default();
     for (name, suite) in suites {
-        if filter.is_some_and(|f| !name.contains(f)) {
+        // `machine/boot/uefi` names tests inside the suite `machine`.
+        let wanted = |f: &str| name.contains(f) || f.starts_with(&format!("{name}/"));
+        if filter.is_some_and(|f| !wanted(f)) {
             continue;
         }
         println!("=== {name}");

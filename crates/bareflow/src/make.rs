@@ -1,0 +1,207 @@
+//! `bareflow build` and `bareflow llm`: gathers what an image holds and has it written.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::cli::{BuildArgs, Compression, LayoutArgs, LlmArgs};
+use crate::guest::{self, GuestModule};
+use crate::image::ImageBuilder;
+use crate::{Artifacts, Error, llm};
+
+/// The runtime's place on the image.
+const RUNTIME: &str = "/boot/runtime.elf";
+/// The guest program that runs language models, among the artefacts.
+const LLAMA: &str = "llama";
+
+/// Makes the image of `bareflow build`. Setting `cancelled` stops the work and leaves no image.
+///
+/// # Errors
+/// What is wrong with the sources, the files or the arguments, or why the image cannot be written.
+pub fn build(args: &BuildArgs, artifacts: &Artifacts, cancelled: &AtomicBool) -> Result<(), Error> {
+    let modules = guest::modules(&args.sources, &args.cflags)?;
+    let files = args
+        .files
+        .iter()
+        .map(|f| parse_file(f))
+        .collect::<Result<Vec<_>, _>>()?;
+    write(
+        &args.output,
+        &modules,
+        &files,
+        &args.arguments,
+        &args.layout,
+        artifacts,
+        cancelled,
+    )
+}
+
+/// Makes the image of `bareflow llm`, after the model was checked.
+///
+/// # Errors
+/// What is wrong with the model, or why the image cannot be written.
+pub fn llm(args: &LlmArgs, artifacts: &Artifacts, cancelled: &AtomicBool) -> Result<(), Error> {
+    let checked = llm::check(&args.model, args.tokenizer.as_deref())?;
+    let modules: Vec<GuestModule> = artifacts
+        .modules(LLAMA)?
+        .into_iter()
+        .map(|(file, container)| GuestModule { file, container })
+        .collect();
+    let mut arguments = checked.arguments;
+    arguments.extend(args.arguments.iter().cloned());
+    write(
+        &args.output,
+        &modules,
+        &checked.files,
+        &arguments,
+        &args.layout,
+        artifacts,
+        cancelled,
+    )
+}
+
+/// Writes the image, with progress on the terminal.
+fn write(
+    output: &Path,
+    modules: &[GuestModule],
+    files: &[(PathBuf, String)],
+    arguments: &[String],
+    layout: &LayoutArgs,
+    artifacts: &Artifacts,
+    cancelled: &AtomicBool,
+) -> Result<(), Error> {
+    let mut image = ImageBuilder::new(
+        artifacts.read("stage1.bin")?,
+        artifacts.read("stage2.bin")?,
+        artifacts.read("kernel.elf")?,
+    )?;
+    image.set_free_bytes(layout.free << 20);
+    add_runtime(&mut image, layout.compress, artifacts)?;
+    if let Some(loader) = artifacts.optional("BOOTX64.EFI") {
+        image.add_file("/EFI/BOOT/BOOTX64.EFI", loader);
+    }
+    if !layout.kernel_options.is_empty() {
+        let line = formats::options::parse_command_line(&layout.kernel_options).map_err(|e| {
+            Error::KernelOptions {
+                what: e.to_string(),
+            }
+        })?;
+        if let Some(problem) = line.problems.first() {
+            return Err(Error::KernelOptions {
+                what: problem.to_string(),
+            });
+        }
+        image.add_bytes("/boot/bareflow.cfg", format!("{}\n", layout.kernel_options));
+    }
+    for module in modules {
+        image.add_bytes(format!("/app/{}", module.file), module.container.clone());
+    }
+    if !arguments.is_empty() {
+        image.add_bytes("/app/args", argument_lines(arguments)?);
+    }
+    for (host, guest) in files {
+        image.add_file(guest, host);
+    }
+    // Hidden where standard error is no terminal.
+    let bar = ProgressBar::new(0).with_style(
+        ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let result = image.write(
+        output,
+        &mut |progress| {
+            bar.set_length(progress.total);
+            bar.set_position(progress.done);
+            bar.set_message(progress.path.to_owned());
+        },
+        cancelled,
+    );
+    bar.finish_and_clear();
+    let summary = result?;
+    eprintln!(
+        "bareflow: {}: {:.1} MB, {:?}, {} files; next: bareflow run {}",
+        output.display(),
+        summary.bytes as f64 / 1e6,
+        summary.kind,
+        summary.files,
+        output.display()
+    );
+    Ok(())
+}
+
+/// The runtime, as it is or compressed; the kernel tells by its first bytes.
+fn add_runtime(
+    image: &mut ImageBuilder,
+    compression: Compression,
+    artifacts: &Artifacts,
+) -> Result<(), Error> {
+    let path = artifacts.path("runtime.elf")?;
+    let packed = |e: std::io::Error| Error::io("compress", &path, e);
+    match compression {
+        Compression::None => image.add_file(RUNTIME, &path),
+        Compression::Lz4 => {
+            let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            std::io::Write::write_all(&mut frame, &artifacts.read("runtime.elf")?)
+                .map_err(packed)?;
+            let bytes = frame
+                .finish()
+                .map_err(|e| packed(std::io::Error::other(e)))?;
+            image.add_bytes(RUNTIME, bytes);
+        }
+        Compression::Zstd => {
+            let content = artifacts.read("runtime.elf")?;
+            image.add_bytes(RUNTIME, zstd::encode_all(&content[..], 19).map_err(packed)?);
+        }
+    }
+    Ok(())
+}
+
+/// `HOST:/GUEST`
+fn parse_file(text: &str) -> Result<(PathBuf, String), Error> {
+    // The last colon: host paths may have one, paths on the image may not.
+    match text.rsplit_once(':') {
+        Some((host, guest)) if !host.is_empty() && guest.len() > 1 && guest.starts_with('/') => {
+            Ok((host.into(), guest.to_owned()))
+        }
+        _ => Err(Error::BadFile { text: text.into() }),
+    }
+}
+
+/// The content of `/app/args`: an argument a line.
+fn argument_lines(arguments: &[String]) -> Result<String, Error> {
+    let mut lines = String::new();
+    for argument in arguments {
+        if argument.is_empty() || argument.contains(['\n', '\r', '\0']) {
+            return Err(Error::BadArgument {
+                argument: argument.clone(),
+            });
+        }
+        lines.push_str(argument);
+        lines.push('\n');
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_host_and_guest() {
+        assert_eq!(parse_file("a:b:/c").unwrap(), ("a:b".into(), "/c".into()));
+        for wrong in ["a", "a:", "a:b", ":/c", "a:/"] {
+            let error = parse_file(wrong).unwrap_err().to_string();
+            assert!(error.contains("HOST:/GUEST"), "{error}");
+        }
+    }
+
+    #[test]
+    fn arguments_are_lines() {
+        let lines =
+            |a: &[&str]| argument_lines(&a.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+        assert_eq!(lines(&["--a", "b c"]).unwrap(), "--a\nb c\n");
+        assert!(lines(&["a\nb"]).is_err());
+        assert!(lines(&[""]).is_err());
+    }
+}

@@ -1,0 +1,219 @@
+//! The QEMU tests: which images are booted on which machines, and what must appear.
+//!
+//! A tiny C program covers the matrix of boot paths, processors and disk controllers; stories260K is the language
+//! model that must say the same everywhere; SmolLM2 boots once. Images are made by the `bareflow` command itself.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use bareflow::Artifacts;
+use bareflow::contents::Contents;
+use bareflow::qemu::{Boot, Chipset, DiskInterface, Machine};
+use formats::exit::Reason;
+
+use crate::machine_test::{MachineTest, Outcome, run_all};
+use crate::paths::Paths;
+use crate::sh;
+use crate::test::Counts;
+
+/// An image made for tests, and the kernel inside it.
+#[derive(Clone)]
+pub struct Image {
+    /// The file.
+    pub path: PathBuf,
+    /// What PVH boots.
+    pub kernel: Arc<Vec<u8>>,
+}
+
+impl Image {
+    /// Opens an image that has just been made.
+    pub fn open(path: PathBuf) -> Result<Self> {
+        let kernel = Contents::open(&path)?.kernel()?;
+        Ok(Self {
+            path,
+            kernel: Arc::new(kernel),
+        })
+    }
+}
+
+/// The `bareflow` command that was built with this program.
+pub fn bareflow(paths: &Paths) -> Result<Command> {
+    let program = std::env::current_exe()?.with_file_name("bareflow");
+    ensure!(
+        program.exists(),
+        "{} is not there: cargo build --release -p bareflow",
+        program.display()
+    );
+    let mut command = Command::new(program);
+    command
+        .current_dir(&paths.root)
+        .env("BAREFLOW_ARTIFACTS", paths.artifacts());
+    Ok(command)
+}
+
+/// The greeting program of examples/hello.c.
+pub fn hello_image(paths: &Paths) -> Result<Image> {
+    let path = paths.scratch("images")?.join("hello.img");
+    sh::output(
+        bareflow(paths)?
+            .args(["build", "examples/hello.c", "--arg", "world", "-o"])
+            .arg(&path),
+    )?;
+    Image::open(path)
+}
+
+/// The smallest real language model.
+pub fn stories_image(paths: &Paths) -> Result<Image> {
+    let path = paths.scratch("images")?.join("stories.img");
+    let data = Path::new("crates/llama/tests/data");
+    sh::output(
+        bareflow(paths)?
+            .arg("llm")
+            .arg(data.join("stories260K.bin"))
+            .arg("--tokenizer")
+            .arg(data.join("tok512.bin"))
+            .arg("-o")
+            .arg(&path),
+    )?;
+    Image::open(path)
+}
+
+/// Runs the machine tests whose name contains `filter`.
+pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
+    let mut tests = matrix(&hello_image(paths)?);
+    if let Some(filter) = filter {
+        tests.retain(|t| t.name.contains(filter));
+    }
+    let artifacts = Artifacts::at(paths.artifacts());
+    let outcomes = run_all(tests, &artifacts, &paths.scratch("logs")?);
+    Ok(count(&outcomes))
+}
+
+fn count(outcomes: &[Outcome]) -> Counts {
+    let failed = outcomes.iter().filter(|o| o.failure.is_some()).count() as u64;
+    Counts {
+        passed: outcomes.len() as u64 - failed,
+        failed,
+    }
+}
+
+/// Ways of booting: name, path, chipset, disk, what the kernel calls the path.
+const WAYS: [(&str, Boot, Chipset, DiskInterface, &str); 10] = [
+    (
+        "disk",
+        Boot::Disk,
+        Chipset::Pc,
+        DiskInterface::Virtio,
+        "bios-disk",
+    ),
+    (
+        "disk-ahci",
+        Boot::Disk,
+        Chipset::Pc,
+        DiskInterface::Ahci,
+        "bios-disk",
+    ),
+    (
+        "disk-ide",
+        Boot::Disk,
+        Chipset::Pc,
+        DiskInterface::Ide,
+        "bios-disk",
+    ),
+    (
+        "disk-q35",
+        Boot::Disk,
+        Chipset::Q35,
+        DiskInterface::Ahci,
+        "bios-disk",
+    ),
+    ("pvh", Boot::Pvh, Chipset::Pc, DiskInterface::Virtio, "pvh"),
+    (
+        "pvh-q35",
+        Boot::Pvh,
+        Chipset::Q35,
+        DiskInterface::Virtio,
+        "pvh",
+    ),
+    (
+        "pvh-microvm",
+        Boot::Pvh,
+        Chipset::Microvm,
+        DiskInterface::Virtio,
+        "pvh",
+    ),
+    (
+        "grub",
+        Boot::Grub,
+        Chipset::Pc,
+        DiskInterface::Virtio,
+        "multiboot2",
+    ),
+    (
+        "uefi",
+        Boot::Uefi,
+        Chipset::Q35,
+        DiskInterface::Virtio,
+        "multiboot2",
+    ),
+    (
+        "uefi-ahci",
+        Boot::Uefi,
+        Chipset::Q35,
+        DiskInterface::Ahci,
+        "multiboot2",
+    ),
+];
+
+/// Every way of booting, with one and two processors, of three generations.
+fn matrix(hello: &Image) -> Vec<MachineTest> {
+    let mut tests = Vec::new();
+    for (name, boot, chipset, disk, path) in WAYS {
+        for cpu in ["max", "Haswell", "Nehalem"] {
+            for cpus in [1, 2] {
+                // Other controllers are tested on one machine each, the four paths on all.
+                let variant = name.contains('-') && name != "pvh-microvm" && name != "pvh-q35";
+                if variant && (cpu != "max" || cpus != 2) {
+                    continue;
+                }
+                let machine = Machine {
+                    boot,
+                    chipset,
+                    disk,
+                    cpu: Some(cpu.into()),
+                    cpus,
+                    memory_mib: 256,
+                    kernel_options: "log=info".into(),
+                    ..Machine::default()
+                };
+                tests.push(MachineTest {
+                    name: format!("machine/boot/{name}/{cpu}/{cpus}"),
+                    image: hello.path.clone(),
+                    kernel: hello.kernel.clone(),
+                    machine,
+                    input: Vec::new(),
+                    expect: vec![path.into(), format!("hello world from {cpus} CPU(s)\n")],
+                    forbid: vec!["panic".into(), "exception".into()],
+                    exit: Reason::Program(0).qemu_status(),
+                    timeout: Duration::from_secs(90),
+                });
+            }
+        }
+    }
+    tests
+}
+
+/// The text between two markers of a test's output.
+pub fn between<'a>(text: &'a str, from: &str, to: &str) -> Result<&'a str> {
+    let start = text
+        .find(from)
+        .with_context(|| format!("no {from:?} in the output"))?;
+    let rest = &text[start + from.len()..];
+    let end = rest
+        .find(to)
+        .with_context(|| format!("no {to:?} in the output"))?;
+    Ok(&rest[..end])
+}
