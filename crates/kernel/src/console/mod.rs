@@ -57,6 +57,11 @@ pub fn write(bytes: &[u8]) {
     }
 }
 
+/// Returns when the serial port has sent everything, or does not move any more.
+pub fn flush() {
+    with(&OUTPUT, |output| output.serial.flush());
+}
+
 /// Whether there is a serial port, and whether there is a text screen.
 pub fn devices() -> (bool, bool) {
     with(&OUTPUT, |output| {

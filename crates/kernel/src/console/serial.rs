@@ -8,14 +8,16 @@
 
 use x86_64::instructions::port::Port;
 
-use crate::drivers::wait::{Deadline, relax};
+use crate::drivers::wait::{Deadline, relax, wait_for};
 
 const COM1: u16 = 0x3F8;
 const FIFO_BYTES: u8 = 16;
 const STALL_MS: u64 = 20_000;
+const FLUSH_MS: u64 = 5_000;
 
 const LINE_STATUS_DATA_READY: u8 = 1 << 0;
 const LINE_STATUS_HOLDING_EMPTY: u8 = 1 << 5;
+const LINE_STATUS_ALL_EMPTY: u8 = 1 << 6;
 const LINE_CONTROL_8N1: u8 = 0x03;
 const LINE_CONTROL_DIVISOR: u8 = 0x80;
 /// FIFOs on, receive trigger at 14 bytes; nothing cleared: typed-ahead input stays.
@@ -92,6 +94,13 @@ impl Serial {
             }
             self.send(byte);
             self.last = byte;
+        }
+    }
+
+    /// Waits until the last byte has left.
+    pub fn flush(&mut self) {
+        if self.state == State::Working {
+            wait_for(FLUSH_MS, || read(5) & LINE_STATUS_ALL_EMPTY != 0);
         }
     }
 

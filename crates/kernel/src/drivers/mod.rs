@@ -19,13 +19,21 @@ use virtio_drivers::transport::pci::virtio_device_type;
 
 use virtio::blk::VirtioBlk;
 
+mod ahci;
+mod ata;
 pub mod fw_cfg;
+mod ide;
 pub mod pci;
-pub mod power;
 pub mod rtc;
-pub mod scatter;
-pub mod virtio;
+mod scatter;
+mod virtio;
 pub mod wait;
+
+/// Code in [`BlockError::Device`](store::block::BlockError::Device): the device broke its own protocol.
+pub const CODE_BROKEN: u32 = 0xFFFF_0001;
+/// Code in [`BlockError::Device`](store::block::BlockError::Device): the caller's buffer is not mapped, or not
+/// writable where the disk is to fill it.
+pub const CODE_NOT_MAPPED: u32 = 0xFFFF_0002;
 
 /// What others know about the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,6 +52,11 @@ pub struct Disk {
     pub device: Box<dyn BlockDevice + Send>,
 }
 
+const CLASS_STORAGE: u8 = 0x01;
+const SUBCLASS_IDE: u8 = 0x01;
+const SUBCLASS_SATA: u8 = 0x06;
+const PROG_IF_AHCI: u8 = 0x01;
+
 /// Finds all disks and says what it found. None is no error here.
 pub fn init(machine: &Machine<'_>) -> Vec<Disk> {
     let mut disks = Disks::default();
@@ -53,7 +66,22 @@ pub fn init(machine: &Machine<'_>) -> Vec<Disk> {
         crate::debug!("pci {function}: {info}");
     }
     if let Some(bus) = &mut bus {
-        virtio_pci(bus, &functions, &mut disks);
+        for &(function, ref info) in &functions {
+            virtio_pci(bus, function, info, &mut disks);
+        }
+        for &(function, ref info) in &functions {
+            match (info.class, info.subclass, info.prog_if) {
+                (CLASS_STORAGE, SUBCLASS_SATA, PROG_IF_AHCI) => {
+                    ahci::probe(bus, function, |place, disk| disks.add("ahci", &place, disk));
+                }
+                (CLASS_STORAGE, SUBCLASS_IDE, modes) => {
+                    ide::probe(bus, function, modes, |place, disk| {
+                        disks.add("ide", &place, disk)
+                    });
+                }
+                _ => {}
+            }
+        }
     }
     virtio::announced_transports(machine.command_line, |phys, transport| {
         disks.virtio(transport, &format!("MMIO {phys:#x}"));
@@ -72,17 +100,16 @@ pub fn init(machine: &Machine<'_>) -> Vec<Disk> {
 
 fn virtio_pci(
     bus: &mut pci::PciBus,
-    functions: &[(DeviceFunction, DeviceFunctionInfo)],
+    function: DeviceFunction,
+    info: &DeviceFunctionInfo,
     disks: &mut Disks,
 ) {
-    for (function, info) in functions {
-        if virtio_device_type(info) != Some(virtio_drivers::transport::DeviceType::Block) {
-            continue;
-        }
-        match virtio::pci_transport(bus, *function) {
-            Ok(transport) => disks.virtio(transport, &format!("PCI {function}")),
-            Err(error) => crate::error!("virtio-blk at PCI {function} ignored: {error}"),
-        }
+    if virtio_device_type(info) != Some(virtio_drivers::transport::DeviceType::Block) {
+        return;
+    }
+    match virtio::pci_transport(bus, function) {
+        Ok(transport) => disks.virtio(transport, &format!("PCI {function}")),
+        Err(error) => crate::error!("virtio-blk at PCI {function} ignored: {error}"),
     }
 }
 

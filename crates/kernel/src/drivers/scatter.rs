@@ -3,6 +3,10 @@
 //! Devices read and write the caller's own pages; nothing is copied. Pages that happen to lie next to each other in
 //! physical memory become one run, so a buffer on 2 MiB pages needs few of them.
 
+use alloc::vec::Vec;
+
+use store::block::SECTOR;
+
 use crate::memory::{DIRECT_MAP, PAGE, paging};
 
 const HUGE_PAGE: usize = 2 << 20;
@@ -22,6 +26,22 @@ pub struct Run {
 /// A page of the buffer is not mapped, or not writable where the device is to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotMapped;
+
+/// What a device can take in one request.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Runs.
+    pub runs: usize,
+    /// Bytes in all.
+    pub bytes: usize,
+    /// Bytes of one run.
+    pub run_bytes: usize,
+    /// No run crosses a multiple of this physical address; [`NO_BOUNDARY`] if it may.
+    pub boundary: usize,
+}
+
+/// Larger than any run.
+pub const NO_BOUNDARY: usize = 1 << 62;
 
 /// The runs of a buffer, in order; each can be taken in parts.
 pub struct Runs {
@@ -57,18 +77,48 @@ impl Runs {
         self.left
     }
 
-    /// Takes the next run, at most `limit` bytes of it; `None` at the end of the buffer.
+    /// Takes the next part of the buffer, as runs in `out`: as much as `limits` allow, a whole number of sectors. Gives
+    /// its length in bytes; 0 at the end of the buffer, or if not even one sector fits the limits.
     ///
     /// # Errors
     /// [`NotMapped`] if the buffer's memory is not what its owner promised.
-    pub fn take(&mut self, limit: usize) -> Result<Option<Run>, NotMapped> {
-        if self.left == 0 || limit == 0 {
+    pub fn gather(&mut self, limits: &Limits, out: &mut Vec<Run>) -> Result<usize, NotMapped> {
+        out.clear();
+        let mut bytes = 0;
+        while out.len() < limits.runs && bytes < limits.bytes {
+            let Some(run) = self.take(limits, limits.bytes - bytes)? else {
+                break;
+            };
+            bytes += run.bytes;
+            out.push(run);
+        }
+        // Runs may end in the middle of a sector, requests must not.
+        let mut surplus = bytes % SECTOR;
+        bytes -= surplus;
+        self.virt -= surplus;
+        self.left += surplus;
+        while surplus > 0
+            && let Some(last) = out.last_mut()
+        {
+            let back = surplus.min(last.bytes);
+            last.bytes -= back;
+            surplus -= back;
+            if last.bytes == 0 {
+                out.pop();
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Takes the next run, at most `bytes` of it; `None` at the end of the buffer.
+    fn take(&mut self, limits: &Limits, bytes: usize) -> Result<Option<Run>, NotMapped> {
+        if self.left == 0 {
             return Ok(None);
         }
-        let mut run = Run {
-            phys: self.look_up()?.0,
-            bytes: 0,
-        };
+        let phys = self.look_up()?.0;
+        let to_boundary = limits.boundary - (phys % limits.boundary as u64) as usize;
+        let limit = bytes.min(limits.run_bytes).min(to_boundary);
+        let mut run = Run { phys, bytes: 0 };
         while self.left > 0 && run.bytes < limit {
             let (phys, bytes) = self.look_up()?;
             if phys != run.phys + run.bytes as u64 {
@@ -80,12 +130,6 @@ impl Runs {
             self.left -= bytes;
         }
         Ok(Some(run))
-    }
-
-    /// Untakes the last `bytes` that were taken.
-    pub fn give_back(&mut self, bytes: usize) {
-        self.virt -= bytes;
-        self.left += bytes;
     }
 
     /// Physical address of the next byte, and the bytes to the end of its page.

@@ -13,8 +13,9 @@ use store::block::{BlockDevice, BlockError, SECTOR, check_request};
 use virtio_drivers::transport::{DeviceStatus, SomeTransport, Transport};
 
 use super::queue::{Direction, Queue, QueueError, Slot};
-use crate::drivers::scatter::{NotMapped, Run, Runs};
+use crate::drivers::scatter::{Limits, NO_BOUNDARY, NotMapped, Run, Runs};
 use crate::drivers::wait::{Deadline, relax};
+use crate::drivers::{CODE_BROKEN, CODE_NOT_MAPPED};
 
 /// Bytes in one request. Larger ones keep a device busy without giving it anything to overlap.
 const REQUEST_BYTES: usize = 1 << 20;
@@ -25,11 +26,6 @@ const READ: u32 = 0;
 const WRITE: u32 = 1;
 const FLUSH: u32 = 4;
 const STATUS_OK: u8 = 0;
-
-/// Code in [`BlockError::Device`]: the device did not accept the features asked for, or broke the queue.
-pub const CODE_BROKEN: u32 = 0xFFFF_0001;
-/// Code in [`BlockError::Device`]: the caller's buffer is not mapped (or not writable).
-pub const CODE_NOT_MAPPED: u32 = 0xFFFF_0002;
 
 bitflags! {
     /// Feature bits that matter here.
@@ -77,8 +73,7 @@ pub struct VirtioBlk {
     queue: Queue,
     features: Features,
     sectors: u64,
-    max_runs: usize,
-    max_run_bytes: usize,
+    limits: Limits,
     /// Set when the device was reset for not answering.
     is_dead: bool,
     /// First sector of the request in each slot.
@@ -116,8 +111,12 @@ impl VirtioBlk {
             .map_err(InitError::Queue)?;
         transport.finish_init();
         Ok(Self {
-            max_runs: max_runs.min(queue.max_runs()),
-            max_run_bytes,
+            limits: Limits {
+                runs: max_runs.min(queue.max_runs()),
+                bytes: REQUEST_BYTES,
+                run_bytes: max_run_bytes,
+                boundary: NO_BOUNDARY,
+            },
             in_flight: alloc::vec![0; queue.slots()],
             runs: Vec::with_capacity(queue.max_runs()),
             transport,
@@ -135,7 +134,7 @@ impl VirtioBlk {
 
     /// Data runs in one request.
     pub fn max_runs(&self) -> usize {
-        self.max_runs
+        self.limits.runs
     }
 
     fn transfer(
@@ -211,59 +210,39 @@ impl VirtioBlk {
         direction: Direction,
         runs: &mut Runs,
     ) -> Result<u64, BlockError> {
-        self.runs.clear();
-        let mut bytes = 0;
-        // Runs may end in the middle of a sector, requests must not: the last run is cut where a sector ends.
-        while self.runs.len() < self.max_runs && bytes < REQUEST_BYTES {
-            let limit = (REQUEST_BYTES - bytes).min(self.max_run_bytes);
-            match runs.take(limit) {
-                Ok(Some(run)) => {
-                    bytes += run.bytes;
-                    self.runs.push(run);
-                }
-                Ok(None) => break,
-                Err(NotMapped) => {
-                    return Err(BlockError::Device {
-                        lba,
-                        code: CODE_NOT_MAPPED,
-                    });
-                }
-            }
-        }
-        let mut surplus = bytes % SECTOR;
-        bytes -= surplus;
-        while surplus > 0
-            && let Some(last) = self.runs.last_mut()
-        {
-            let back = surplus.min(last.bytes);
-            last.bytes -= back;
-            surplus -= back;
-            runs.give_back(back);
-            if last.bytes == 0 {
-                self.runs.pop();
-            }
+        let bytes = runs
+            .gather(&self.limits, &mut self.runs)
+            .map_err(|NotMapped| BlockError::Device {
+                lba,
+                code: CODE_NOT_MAPPED,
+            })?;
+        // A sector in more pieces than a request can have: no sane buffer is like that.
+        if bytes == 0 {
+            let code = CODE_NOT_MAPPED;
+            return Err(BlockError::Device { lba, code });
         }
         let kind = match direction {
             Direction::FromDevice => READ,
             Direction::ToDevice => WRITE,
         };
-        let slot = self.queue.submit(
-            &mut self.transport,
-            header(kind, lba),
-            direction,
-            &self.runs,
-        );
-        match slot {
-            Some(slot) if bytes > 0 => {
-                self.in_flight[slot.index()] = lba;
-                Ok((bytes / SECTOR) as u64)
-            }
-            // More pieces than a request can have within one sector: no sane buffer is like that.
-            _ => Err(BlockError::Device {
+        let header = header(kind, lba);
+        let slot = self.submit_to_queue(header, direction, lba)?;
+        self.in_flight[slot.index()] = lba;
+        Ok((bytes / SECTOR) as u64)
+    }
+
+    fn submit_to_queue(
+        &mut self,
+        header: [u8; 16],
+        direction: Direction,
+        lba: u64,
+    ) -> Result<Slot, BlockError> {
+        self.queue
+            .submit(&mut self.transport, header, direction, &self.runs)
+            .ok_or(BlockError::Device {
                 lba,
-                code: CODE_NOT_MAPPED,
-            }),
-        }
+                code: CODE_BROKEN,
+            })
     }
 
     /// Resets the device, so that it no longer writes to memory, and marks it as unusable.
@@ -305,14 +284,8 @@ impl BlockDevice for VirtioBlk {
         if self.is_dead {
             return Err(BlockError::Timeout { lba: 0 });
         }
-        let header = header(FLUSH, 0);
-        let Some(slot) = self
-            .queue
-            .submit(&mut self.transport, header, Direction::ToDevice, &[])
-        else {
-            let code = CODE_BROKEN;
-            return Err(BlockError::Device { lba: 0, code });
-        };
+        self.runs.clear();
+        let slot = self.submit_to_queue(header(FLUSH, 0), Direction::ToDevice, 0)?;
         self.in_flight[slot.index()] = 0;
         let mut deadline = Deadline::after_ms(TIMEOUT_MS);
         let mut failed = None;
