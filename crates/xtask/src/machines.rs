@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bareflow::Artifacts;
 use bareflow::contents::Contents;
 use bareflow::qemu::{Boot, Chipset, DiskInterface, Machine};
@@ -206,14 +206,3 @@ fn matrix(hello: &Image) -> Vec<MachineTest> {
     tests
 }
 
-/// The text between two markers of a test's output.
-pub fn between<'a>(text: &'a str, from: &str, to: &str) -> Result<&'a str> {
-    let start = text
-        .find(from)
-        .with_context(|| format!("no {from:?} in the output"))?;
-    let rest = &text[start + from.len()..];
-    let end = rest
-        .find(to)
-        .with_context(|| format!("no {to:?} in the output"))?;
-    Ok(&rest[..end])
-}

@@ -4,7 +4,9 @@
 mod bench;
 mod build;
 mod check;
+mod demo;
 mod fuzz;
+mod golden;
 mod licences;
 mod machine_test;
 mod machines;
@@ -35,6 +37,12 @@ enum Task {
         /// Say nothing unless something fails
         #[arg(long)]
         quiet: bool,
+    },
+    /// Boot SmolLM2 from a disk image and let it write
+    Demo {
+        /// The text to continue
+        #[arg(default_value = "Once upon a time")]
+        prompt: String,
     },
     /// Every test, or the suites whose name contains FILTER
     Test {
@@ -82,6 +90,10 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench { which } => {
             build::all(&paths, false)?;
             bench::run(&paths, which.as_deref())?;
+        }
+        Task::Demo { prompt } => {
+            build::all(&paths, false)?;
+            demo::run(&paths, &prompt)?;
         }
         Task::Check => check::all(&paths)?,
         Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,

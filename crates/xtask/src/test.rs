@@ -5,6 +5,7 @@
 //! | `units` | crates that need no LLVM: formats, volumes, models, tokenizers, the host command |
 //! | `engine` | LLVM wrapper, engine, runtime |
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
+//! | `golden/...` | language models against golden files, hosted and booted, see `golden.rs` |
 //!
 //! The last line is `N passed, N failed`, over everything that ran.
 
@@ -16,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::build;
+use crate::golden;
 use crate::machines;
 use crate::paths::Paths;
 use crate::sh;
@@ -55,6 +57,7 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
             Box::new(|| cargo_test(paths, &ENGINE.map(str::to_owned))),
         ),
         ("machine", Box::new(|| machines::suite(paths, named))),
+        ("golden", Box::new(|| golden::suite(paths, named))),
     ];
     build::all(paths, false)?;
     let mut total = Counts::default();

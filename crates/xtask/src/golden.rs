@@ -1,0 +1,297 @@
+//! Language models against what others computed: the same tokens as the golden files, hosted and on the machine.
+//!
+//! stories260K's 256 greedy tokens are exact everywhere. SmolLM2's are exact for the one prompt without near ties;
+//! the other prompts are judged by teacher forcing (crates/llama/tests/data/ORIGIN.md says why).
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use crate::build::read;
+use crate::machines::{self, bareflow};
+use crate::paths::Paths;
+use crate::sh;
+use crate::test::Counts;
+
+/// Where an image's program runs, as options of `bareflow run`.
+struct Place {
+    name: &'static str,
+    options: &'static [&'static str],
+}
+
+const HOSTED: Place = Place {
+    name: "hosted",
+    options: &["--hosted"],
+};
+const PLACES: [Place; 6] = [
+    HOSTED,
+    Place {
+        name: "hosted-2",
+        options: &["--hosted", "--cpus", "2"],
+    },
+    Place {
+        name: "disk-max-2",
+        options: &["--accel", "tcg", "--cpus", "2"],
+    },
+    Place {
+        name: "pvh-haswell",
+        options: &["--boot", "pvh", "--cpu", "Haswell"],
+    },
+    Place {
+        name: "pvh-nehalem",
+        options: &["--boot", "pvh", "--cpu", "Nehalem"],
+    },
+    Place {
+        name: "microvm-2",
+        options: &[
+            "--boot",
+            "pvh",
+            "--machine",
+            "microvm",
+            "--cpus",
+            "2",
+            "--accel",
+            "tcg",
+        ],
+    },
+];
+const DISK: Place = Place {
+    name: "disk",
+    options: &["--accel", "tcg", "--cpus", "2"],
+};
+
+/// Largest distance of llama.cpp's choice from ours, in logits.
+const MAX_LOGITS: f64 = 0.25;
+/// Least share of positions at which both choose the same token.
+const MIN_AGREEMENT: f64 = 0.97;
+
+/// A test: its name and what it does; the string is worth knowing.
+type Test<'a> = (String, Box<dyn Fn() -> Result<String> + 'a>);
+
+/// Runs the tests whose name contains `filter`.
+pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
+    let stories = machines::stories_image(paths)?.path;
+    let smollm2 = smollm2_image(paths)?;
+    let (stories, smollm2) = (&stories, &smollm2);
+    let mut tests: Vec<Test> = Vec::new();
+    for place in &PLACES {
+        let name = format!("golden/stories260K/{}", place.name);
+        tests.push((name, Box::new(|| stories_exact(paths, stories, place))));
+    }
+    tests.push((
+        "golden/smollm2/counting/hosted".into(),
+        Box::new(|| counting(paths, smollm2, &HOSTED, 64)),
+    ));
+    tests.push((
+        "golden/smollm2/teacher-forcing".into(),
+        Box::new(|| teacher_forcing(paths, smollm2)),
+    ));
+    tests.push((
+        "golden/smollm2/counting/disk".into(),
+        Box::new(|| counting(paths, smollm2, &DISK, 32)),
+    ));
+    tests.push((
+        "golden/smollm2/same-seed-same-text".into(),
+        Box::new(|| same_seed(paths, smollm2)),
+    ));
+    let mut counts = Counts::default();
+    for (name, test) in tests
+        .iter()
+        .filter(|(n, _)| filter.is_none_or(|f| n.contains(f)))
+    {
+        let start = Instant::now();
+        let result = test();
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(note) => {
+                counts.passed += 1;
+                println!("test {name} ... ok ({seconds:.1} s) {note}");
+            }
+            Err(error) => {
+                counts.failed += 1;
+                println!("test {name} ... FAILED ({seconds:.1} s)\n  {error:#}");
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// The appliance of the demo.
+pub fn smollm2_image(paths: &Paths) -> Result<PathBuf> {
+    let path = paths.scratch("images")?.join("smollm2.img");
+    let model = paths.smollm2()?;
+    sh::output(bareflow(paths)?.arg("llm").arg(&model).arg("-o").arg(&path))?;
+    Ok(path)
+}
+
+/// Generates `count` tokens; gives back the program's JSON.
+fn generate(
+    paths: &Paths,
+    image: &Path,
+    place: &Place,
+    prompt: &str,
+    count: usize,
+    more: &[&str],
+) -> Result<Value> {
+    let mut command = bareflow(paths)?;
+    command.arg("run").arg(image).args(place.options).args([
+        "--json",
+        "--prompt",
+        prompt,
+        "-n",
+        &count.to_string(),
+    ]);
+    if !place.options.contains(&"--hosted") {
+        command.args(["--timeout", "600", "--discard-writes"]);
+    }
+    command
+        .args(["--", "--ignore-eos"])
+        .args(more)
+        .stdin(Stdio::null());
+    let text = sh::output(&mut command)?;
+    serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
+}
+
+fn ids(value: &Value) -> Result<Vec<u64>> {
+    let array = value.as_array().context("token ids are missing")?;
+    array
+        .iter()
+        .map(|id| id.as_u64().context("a token id is no number"))
+        .collect()
+}
+
+fn golden(paths: &Paths, file: &str) -> Result<Value> {
+    let path = paths.root.join("crates/llama/tests/data").join(file);
+    serde_json::from_slice(&read(&path)?).with_context(|| format!("{}", path.display()))
+}
+
+fn compare(found: &Value, expected: &[u64]) -> Result<()> {
+    let found = ids(&found["generated_ids"])?;
+    ensure!(
+        found.len() == expected.len(),
+        "{} tokens, expected {}",
+        found.len(),
+        expected.len()
+    );
+    if let Some(at) = (0..found.len()).find(|&i| found[i] != expected[i]) {
+        bail!("token {at} is {}, expected {}", found[at], expected[at]);
+    }
+    Ok(())
+}
+
+/// Tokens per second, for the log.
+fn pace(found: &Value) -> String {
+    let t = &found["timings"];
+    format!(
+        "[prompt {}, generation {} tokens/s]",
+        t["prompt_tokens_per_second"], t["generate_tokens_per_second"]
+    )
+}
+
+fn stories_exact(paths: &Paths, image: &Path, place: &Place) -> Result<String> {
+    let golden = golden(paths, "stories260K_golden.json")?;
+    let expected = ids(&golden["completion_tokens"])?;
+    let found = generate(
+        paths,
+        image,
+        place,
+        "",
+        expected.len(),
+        &["--temperature", "0"],
+    )?;
+    compare(&found, &expected)?;
+    Ok(pace(&found))
+}
+
+fn counting(paths: &Paths, image: &Path, place: &Place, count: usize) -> Result<String> {
+    let prompt = "1, 2, 3, 4,";
+    let golden = golden(paths, "smollm2-135m-q4_1.json")?;
+    let entries = golden.as_array().context("the golden file is no array")?;
+    let entry = entries
+        .iter()
+        .find(|e| e["prompt"] == prompt)
+        .context("prompt is missing")?;
+    let expected = ids(&entry["completion_tokens"])?;
+    let found = generate(paths, image, place, prompt, count, &["--temperature", "0"])?;
+    compare(&found, &expected[..count])?;
+    Ok(pace(&found))
+}
+
+fn same_seed(paths: &Paths, image: &Path) -> Result<String> {
+    let sampling = ["--temperature", "0.9", "--seed", "7"];
+    let mut texts = Vec::new();
+    for place in [&HOSTED, &DISK] {
+        let found = generate(paths, image, place, "The sea", 16, &sampling)?;
+        texts.push((ids(&found["generated_ids"])?, found["text"].clone()));
+    }
+    ensure!(
+        texts[0] == texts[1],
+        "hosted {:?}, machine {:?}",
+        texts[0],
+        texts[1]
+    );
+    Ok(format!("{}", texts[0].1))
+}
+
+/// Feeds llama.cpp's own completions: its choices must be ours, or nearly.
+fn teacher_forcing(paths: &Paths, image: &Path) -> Result<String> {
+    let golden = golden(paths, "smollm2-135m-q4_1.json")?;
+    let scratch = paths.scratch("eval")?;
+    let (mut agree, mut positions, mut worst) = (0, 0, 0f64);
+    for (index, entry) in golden
+        .as_array()
+        .context("the golden file is no array")?
+        .iter()
+        .enumerate()
+    {
+        let prompt = ids(&entry["prompt_tokens"])?;
+        let mut all = prompt.clone();
+        all.extend(ids(&entry["completion_tokens"])?);
+        let file = scratch.join(format!("{index}.json"));
+        std::fs::write(&file, serde_json::to_string(&all)?)?;
+        let text = sh::output(
+            bareflow(paths)?
+                .arg("eval")
+                .arg(image)
+                .arg("--tokens")
+                .arg(&file),
+        )?;
+        let found: Value =
+            serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))?;
+        let judged = found["positions"].as_array().context("no positions")?;
+        ensure!(
+            judged.len() == all.len() - 1,
+            "{} positions of {}",
+            judged.len(),
+            all.len() - 1
+        );
+        // The first judged position is the second token; completions start behind the prompt.
+        for position in &judged[prompt.len() - 1..] {
+            let number = |key: &str| position[key].as_f64().with_context(|| format!("no {key}"));
+            let distance = number("top1_logit")? - number("logit")?;
+            worst = worst.max(distance);
+            ensure!(
+                distance <= MAX_LOGITS,
+                "prompt {}: llama.cpp's token {} is {distance:.3} logits below token {}",
+                entry["prompt"],
+                position["token"],
+                position["top1"]
+            );
+            agree += u64::from(position["top1"] == position["token"]);
+            positions += 1;
+        }
+    }
+    let share = agree as f64 / positions as f64;
+    ensure!(
+        share >= MIN_AGREEMENT,
+        "the same choice at {:.1} % of positions",
+        share * 100.0
+    );
+    Ok(format!(
+        "[{:.1} % of {positions} the same, at most {worst:.3} logits apart]",
+        share * 100.0
+    ))
+}
