@@ -255,6 +255,7 @@ fn adapt(
     cpu_features: u64,
 ) -> Result<Vec<(String, String)>, Error> {
     module.fold_calls(CPU_FEATURES, cpu_features);
+    module.call_through_stubs();
     let mut trapped = Vec::new();
     for f in module.functions().iter().filter(|f| !f.is_intrinsic()) {
         if let Some(features) = f.string_attribute("target-features") {

@@ -464,6 +464,39 @@ impl<'c> Module<'c> {
         calls.len()
     }
 
+    /// Makes calls of outside functions go through the linker's stubs instead of a load from its table (what rustc
+    /// asks for with `nonlazybind` and the module flag `RtLibUseGOT`).
+    ///
+    /// JITLink must not see such loads: it rewrites `call *f@GOTPCREL(%rip)` into a relative call whenever `f` lies below
+    /// 4 GiB, also when the call cannot reach it, and all of a static program lies there.
+    pub fn call_through_stubs(&self) {
+        for f in self.functions() {
+            f.remove_attribute("nonlazybind");
+        }
+        let flags = c"llvm.module.flags";
+        // SAFETY: operands of the module's own flags; each is a node of three operands: behaviour, name, value. The vector
+        // has room for all of them. Replacing an operand of a uniqued node is allowed.
+        unsafe {
+            let count = LLVMGetNamedMetadataNumOperands(self.raw, flags.as_ptr());
+            let mut nodes = vec![ptr::null_mut(); count as usize];
+            LLVMGetNamedMetadataOperands(self.raw, flags.as_ptr(), nodes.as_mut_ptr());
+            for node in nodes {
+                let count = LLVMGetMDNodeNumOperands(node);
+                let mut operands = vec![ptr::null_mut(); count as usize];
+                LLVMGetMDNodeOperands(node, operands.as_mut_ptr());
+                let Some(name) = operands.get(1).filter(|n| !n.is_null()) else {
+                    continue;
+                };
+                let mut len = 0;
+                let text = LLVMGetMDString(*name, &mut len);
+                if text::sized(text, len as usize) == "RtLibUseGOT" {
+                    let zero = LLVMConstInt(LLVMInt32TypeInContext(self.context.raw()), 0, 0);
+                    LLVMReplaceMDNodeOperandWith(node, 2, LLVMValueAsMetadata(zero));
+                }
+            }
+        }
+    }
+
     pub(crate) fn raw(&self) -> LLVMModuleRef {
         self.raw
     }

@@ -215,3 +215,32 @@ fn contexts_move_between_threads() {
     });
     assert!(objects.windows(2).all(|w| w[0] == w[1]));
 }
+
+#[test]
+fn outside_calls_use_stubs() {
+    let context = Context::new();
+    let text = "
+declare void @far() nonlazybind
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+define void @f(ptr %a, ptr %b, i64 %n) {
+  call void @far()
+  call void @llvm.memcpy.p0.p0.i64(ptr %a, ptr %b, i64 %n, i1 false)
+  ret void
+}
+!llvm.module.flags = !{!0, !1}
+!0 = !{i32 8, !\"PIC Level\", i32 2}
+!1 = !{i32 2, !\"RtLibUseGOT\", i32 1}";
+    let assembly = |module: &mut Module<'_>| {
+        let text = machine(CodegenLevel::Default)
+            .emit(module, FileType::Assembly)
+            .unwrap();
+        String::from_utf8(text).unwrap()
+    };
+    let mut module = Module::from_ir(&context, "m", text).unwrap();
+    assert!(assembly(&mut module).contains("*far@GOTPCREL"));
+    let mut module = Module::from_ir(&context, "m", text).unwrap();
+    module.call_through_stubs();
+    module.verify().unwrap();
+    let text = assembly(&mut module);
+    assert!(!text.contains("GOTPCREL"), "{text}");
+}
