@@ -25,7 +25,6 @@ pub mod fw_cfg;
 mod ide;
 pub mod pci;
 pub mod rtc;
-pub mod power;
 mod scatter;
 mod virtio;
 pub mod wait;
