@@ -64,7 +64,13 @@ pub fn crates(paths: &Paths, workspace: &Path, package: &str) -> Result<Vec<(Str
     }
     std::fs::write(&shim, shims(&undefined, &symbols(&rust)?.1))?;
     let joined = scratch.join("rust-shimmed.bc");
-    output(Command::new("llvm-link-22").arg(&rust).arg(&shim).arg("-o").arg(&joined))?;
+    output(
+        Command::new("llvm-link-22")
+            .arg(&rust)
+            .arg(&shim)
+            .arg("-o")
+            .arg(&joined),
+    )?;
     modules.push((RUST.to_owned(), joined));
 
     let live = live(&scratch, &modules)?;
@@ -81,7 +87,10 @@ pub fn crates(paths: &Paths, workspace: &Path, package: &str) -> Result<Vec<(Str
         made.push((format!("{name}.llbc"), container));
     }
     let entries = made.iter().filter(|(_, c)| has_entry(c)).count();
-    ensure!(entries == 1, "{package}: {entries} of its crates define {ENTRY}, expected one");
+    ensure!(
+        entries == 1,
+        "{package}: {entries} of its crates define {ENTRY}, expected one"
+    );
     Ok(made)
 }
 
@@ -93,20 +102,37 @@ fn has_entry(container: &[u8]) -> bool {
 fn compile(paths: &Paths, workspace: &Path, package: &str) -> Result<Vec<(String, PathBuf)>> {
     let mut command = cargo(workspace);
     command
-        .args(["build", "--release", "--lib", "-p", package, "--target", TARGET])
+        .args([
+            "build",
+            "--release",
+            "--lib",
+            "-p",
+            package,
+            "--target",
+            TARGET,
+        ])
         .args(["--message-format=json-render-diagnostics", "--target-dir"])
         .arg(paths.separate_target("guest"))
         .env("RUSTFLAGS", FLAGS);
     let mut modules: Vec<(String, PathBuf)> = Vec::new();
     for line in output(&mut command)?.lines() {
         let message: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
-        if message["reason"] != "compiler-artifact" || message["target"]["kind"][0] == "custom-build" {
+        if message["reason"] != "compiler-artifact"
+            || message["target"]["kind"][0] == "custom-build"
+        {
             continue;
         }
-        for file in message["filenames"].as_array().into_iter().flatten().filter_map(|f| f.as_str()) {
+        for file in message["filenames"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|f| f.as_str())
+        {
             let file = Path::new(file);
             // Only what was made for the guest: procedural macros are the host's.
-            if file.extension().is_some_and(|e| e == "rlib") && file.components().any(|c| c.as_os_str() == TARGET) {
+            if file.extension().is_some_and(|e| e == "rlib")
+                && file.components().any(|c| c.as_os_str() == TARGET)
+            {
                 let name = message["target"]["name"].as_str().unwrap_or_default();
                 modules.push((name.replace('_', "-"), bitcode_beside(file)?));
             }
@@ -136,7 +162,9 @@ fn bitcode_beside(rlib: &Path) -> Result<PathBuf> {
         .filter(|e| {
             let name = e.file_name().to_string_lossy().into_owned();
             // NAME-HASH.bc, and not NAME-MORE-HASH.bc: a hash has no dash.
-            name.strip_prefix(&prefix).and_then(|r| r.strip_suffix(".bc")).is_some_and(|h| !h.contains('-'))
+            name.strip_prefix(&prefix)
+                .and_then(|r| r.strip_suffix(".bc"))
+                .is_some_and(|h| !h.contains('-'))
         })
         .filter_map(|e| Some((e.metadata().ok()?.modified().ok()?, e.path())))
         .collect();
@@ -150,7 +178,10 @@ fn bitcode_beside(rlib: &Path) -> Result<PathBuf> {
 /// Bitcode of `core` and `alloc`, from the libraries of the toolchain.
 fn sysroot(scratch: &Path, joined: &Path) -> Result<()> {
     let root = output(Command::new("rustc").args(["--print", "sysroot"]))?;
-    let folder = Path::new(root.trim()).join("lib/rustlib").join(TARGET).join("lib");
+    let folder = Path::new(root.trim())
+        .join("lib/rustlib")
+        .join(TARGET)
+        .join("lib");
     let mut parts = Vec::new();
     for name in ["core", "alloc"] {
         let prefix = format!("lib{name}-");
@@ -159,13 +190,24 @@ fn sysroot(scratch: &Path, joined: &Path) -> Result<()> {
             .flatten()
             .map(|e| e.path())
             .find(|p| {
-                let file = p.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let file = p
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned();
                 file.starts_with(&prefix) && file.ends_with(".rlib")
             })
             .with_context(|| format!("{} has no lib{name}", folder.display()))?;
         let objects = output(Command::new("llvm-ar-22").arg("t").arg(&library))?;
         for object in objects.lines().filter(|o| o.ends_with(".o")) {
-            output(Command::new("llvm-ar-22").arg("x").arg("--output").arg(scratch).arg(&library).arg(object))?;
+            output(
+                Command::new("llvm-ar-22")
+                    .arg("x")
+                    .arg("--output")
+                    .arg(scratch)
+                    .arg(&library)
+                    .arg(object),
+            )?;
             let object = scratch.join(object);
             let bitcode = object.with_extension("bc");
             output(
@@ -177,7 +219,12 @@ fn sysroot(scratch: &Path, joined: &Path) -> Result<()> {
             parts.push(bitcode);
         }
     }
-    output(Command::new("llvm-link-22").args(&parts).arg("-o").arg(joined))?;
+    output(
+        Command::new("llvm-link-22")
+            .args(&parts)
+            .arg("-o")
+            .arg(joined),
+    )?;
     Ok(())
 }
 
@@ -190,7 +237,10 @@ fn shims(undefined: &BTreeSet<String>, defined: &BTreeSet<String>) -> String {
         if symbol.contains("___rust_no_alloc_shim_is_unstable") {
             ir += &format!("define void @\"{symbol}\"() {{\n  ret void\n}}\n");
         } else if symbol.ends_with("___rust_alloc_error_handler") {
-            if let Some(default) = defined.iter().find(|d| d.ends_with("___rdl_alloc_error_handler")) {
+            if let Some(default) = defined
+                .iter()
+                .find(|d| d.ends_with("___rdl_alloc_error_handler"))
+            {
                 ir += &format!(
                     "declare void @\"{default}\"(i64, i64)\n\
                      define void @\"{symbol}\"(i64 %size, i64 %align) {{\n  \
@@ -204,12 +254,20 @@ fn shims(undefined: &BTreeSet<String>, defined: &BTreeSet<String>) -> String {
 
 /// Undefined and defined symbols of a bitcode file.
 fn symbols(file: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
-    let listing = output(Command::new("llvm-nm-22").args(["--format=posix", "--extern-only"]).arg(file))?;
+    let listing = output(
+        Command::new("llvm-nm-22")
+            .args(["--format=posix", "--extern-only"])
+            .arg(file),
+    )?;
     let (mut undefined, mut defined) = (BTreeSet::new(), BTreeSet::new());
     for line in listing.lines() {
         let mut words = line.split(' ');
         if let (Some(name), Some(kind)) = (words.next(), words.next()) {
-            let list = if matches!(kind, "U" | "w" | "v") { &mut undefined } else { &mut defined };
+            let list = if matches!(kind, "U" | "w" | "v") {
+                &mut undefined
+            } else {
+                &mut defined
+            };
             list.insert(name.to_owned());
         }
     }
@@ -219,11 +277,24 @@ fn symbols(file: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>)> {
 /// Names of everything the entry reaches.
 fn live(scratch: &Path, modules: &[(String, PathBuf)]) -> Result<BTreeSet<String>> {
     let joined = scratch.join("joined.bc");
-    output(Command::new("llvm-link-22").args(modules.iter().map(|m| &m.1)).arg("-o").arg(&joined))?;
+    output(
+        Command::new("llvm-link-22")
+            .args(modules.iter().map(|m| &m.1))
+            .arg("-o")
+            .arg(&joined),
+    )?;
     let reached = scratch.join("reached.bc");
     trim(&joined, &[&ENTRY.to_owned()], &reached)?;
-    let listing = output(Command::new("llvm-nm-22").args(["--format=posix", "--defined-only"]).arg(&reached))?;
-    Ok(listing.lines().filter_map(|l| l.split(' ').next()).map(str::to_owned).collect())
+    let listing = output(
+        Command::new("llvm-nm-22")
+            .args(["--format=posix", "--defined-only"])
+            .arg(&reached),
+    )?;
+    Ok(listing
+        .lines()
+        .filter_map(|l| l.split(' ').next())
+        .map(str::to_owned)
+        .collect())
 }
 
 /// Drops all that the symbols in `keep` do not reach.
@@ -233,7 +304,10 @@ fn trim(file: &Path, keep: &[&String], trimmed: &Path) -> Result<()> {
     std::fs::write(&list, names.join("\n") + "\n")?;
     output(
         Command::new("opt-22")
-            .args(["-passes=internalize,globaldce,strip-dead-prototypes", "--strip-debug"])
+            .args([
+                "-passes=internalize,globaldce,strip-dead-prototypes",
+                "--strip-debug",
+            ])
             .arg(format!("-internalize-public-api-file={}", list.display()))
             .arg(file)
             .arg("-o")
