@@ -4,6 +4,8 @@
 //! the data. The caller then writes the tensors in the order they were declared, each padded to
 //! [`ALIGNMENT`] bytes, so that a file may be larger than memory.
 
+pub mod synthetic;
+
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 

@@ -147,6 +147,12 @@ pub fn greedy(logits: &[f32]) -> u32 {
     best as u32
 }
 
+/// e to the power of `x`, the same on every platform.
+#[must_use]
+pub fn exp(x: f64) -> f64 {
+    libm::exp(x)
+}
+
 /// Natural logarithm of the probability of token `id` under `logits`.
 #[must_use]
 pub fn log_probability(logits: &[f32], id: u32) -> f64 {
