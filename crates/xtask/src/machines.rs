@@ -14,6 +14,7 @@ use bareflow::contents::Contents;
 use bareflow::qemu::{Boot, Chipset, DiskInterface, Machine};
 use formats::exit::Reason;
 
+use crate::guests;
 use crate::machine_test::{MachineTest, Outcome, run_all};
 use crate::paths::Paths;
 use crate::sh;
@@ -84,12 +85,35 @@ pub fn stories_image(paths: &Paths) -> Result<Image> {
 /// Runs the machine tests whose name contains `filter`.
 pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let mut tests = matrix(&hello_image(paths)?);
+    tests.extend(guests::machine_tests(&guests::image(paths)?));
     if let Some(filter) = filter {
         tests.retain(|t| t.name.contains(filter));
     }
     let artifacts = Artifacts::at(paths.artifacts());
     let outcomes = run_all(tests, &artifacts, &paths.scratch("logs")?);
     Ok(count(&outcomes))
+}
+
+/// Runs the tests of guests as Linux processes.
+pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
+    let image = guests::image(paths)?;
+    let mut counts = Counts::default();
+    for test in guests::hosted_tests(&image.path) {
+        if filter.is_some_and(|f| !test.name.contains(f)) {
+            continue;
+        }
+        match test.failure(paths)? {
+            None => {
+                counts.passed += 1;
+                println!("test {} ... ok", test.name);
+            }
+            Some(why) => {
+                counts.failed += 1;
+                println!("test {} ... FAILED\n  {why}", test.name);
+            }
+        }
+    }
+    Ok(counts)
 }
 
 fn count(outcomes: &[Outcome]) -> Counts {
@@ -205,4 +229,3 @@ fn matrix(hello: &Image) -> Vec<MachineTest> {
     }
     tests
 }
-

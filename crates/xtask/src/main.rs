@@ -2,11 +2,14 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod boot_stages;
 mod build;
 mod check;
 mod demo;
 mod fuzz;
 mod golden;
+mod grub;
+mod guests;
 mod licences;
 mod machine_test;
 mod machines;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `units` | crates that need no LLVM: formats, volumes, models, tokenizers, the host command |
 //! | `engine` | LLVM wrapper, engine, runtime |
+//! | `hosted/...` | guest programs as Linux processes, see `guests.rs` |
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
 //! | `golden/...` | language models against golden files, hosted and booted, see `golden.rs` |
 //!
@@ -56,6 +57,7 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
             "engine",
             Box::new(|| cargo_test(paths, &ENGINE.map(str::to_owned))),
         ),
+        ("hosted", Box::new(|| machines::hosted_suite(paths, named))),
         ("machine", Box::new(|| machines::suite(paths, named))),
         ("golden", Box::new(|| golden::suite(paths, named))),
     ];
