@@ -9,6 +9,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::boot_stages;
+use crate::grub;
+use crate::guest_bitcode;
 use crate::paths::Paths;
 use crate::runtime_elf;
 use crate::sh::{cargo, run, step};
@@ -25,7 +28,10 @@ pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
     step("runtime", quiet, || runtime_elf::make(paths, quiet))?;
+    step("guest modules", quiet, || guest_bitcode::llama(paths, quiet))?;
     step("kernel", quiet, || kernel(paths, quiet))?;
+    step("boot stages", quiet, || boot_stages::make(paths))?;
+    step("boot loaders", quiet, || grub::make(paths))?;
     step("kvm probe", quiet, || kvm_probe(paths))
 }
 

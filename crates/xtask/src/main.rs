@@ -7,7 +7,9 @@ mod build;
 mod check;
 mod demo;
 mod fuzz;
+mod gen_model;
 mod golden;
+mod guest_bitcode;
 mod grub;
 mod guests;
 mod licences;
@@ -18,6 +20,7 @@ mod runtime_elf;
 mod sh;
 mod test;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -58,6 +61,20 @@ enum Task {
     Bench {
         /// Name of the bench; all without
         which: Option<String>,
+    },
+    /// Write a model file of random weights
+    GenModel {
+        /// Which shape
+        kind: gen_model::Kind,
+        /// File to write
+        #[arg(short, long)]
+        output: PathBuf,
+        /// Format of the matrices: F32, F16, Q8_0, Q4_0, Q4_1, Q6_K
+        #[arg(long, default_value = "Q4_0")]
+        format: String,
+        /// Same seed, same file
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Run the fuzz targets
     Fuzz {
@@ -100,6 +117,10 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Check => check::all(&paths)?,
         Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,
+        Task::GenModel { kind, output, format, seed } => {
+            let vocabulary = "crates/llama/tests/data/ggml-vocab-llama-spm.gguf";
+            gen_model::write(kind, &format, &paths.root.join(vocabulary), seed, &output)?;
+        }
         Task::Licences => licences::check(&paths)?,
     }
     Ok(ExitCode::SUCCESS)
