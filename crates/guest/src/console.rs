@@ -1,48 +1,55 @@
 //! The console: text out, edited lines in.
 
-use crate::abi;
+use alloc::vec::Vec;
 use core::fmt;
 
-/// Longest line that is read; what goes beyond is dropped.
-const LINE_BYTES: usize = 16 << 10;
+use crate::sys;
 
-/// Writes bytes to the console as they are.
+/// Writes bytes as they are.
 pub fn write(bytes: &[u8]) {
-    // SAFETY: pointer and length are those of a slice.
-    unsafe { abi::bf_console_write(bytes.as_ptr(), bytes.len()) }
+    // SAFETY: the pointer and length are of one slice.
+    unsafe { sys::bf_console_write(bytes.as_ptr(), bytes.len()) }
 }
 
 /// What a request for a line gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Line {
     /// A line, without its end.
-    Text(alloc::vec::Vec<u8>),
+    Text(Vec<u8>),
     /// The user pressed Ctrl-C instead.
     Interrupted,
     /// There is no more input.
     End,
 }
 
-/// Error number of a call that a signal cut short, as Linux has it.
-const EINTR: isize = 4;
+/// Bytes asked for at a time.
+const CHUNK: usize = 512;
 
-/// Waits for one line of input.
+/// Waits for one line of input, however long.
 #[must_use]
 pub fn read_line() -> Line {
-    let mut line = alloc::vec![0; LINE_BYTES];
-    // SAFETY: pointer and length are those of the vector, which outlives the call.
-    let len = unsafe { abi::bf_console_read(line.as_mut_ptr(), line.len()) };
-    match usize::try_from(len) {
-        Ok(len) => {
-            line.truncate(len);
-            Line::Text(line)
+    let mut line = Vec::new();
+    let mut chunk = [0; CHUNK];
+    loop {
+        // SAFETY: the pointer and length are of one writable array.
+        let bytes = unsafe { sys::bf_console_read(chunk.as_mut_ptr(), CHUNK) };
+        let Ok(n) = usize::try_from(bytes) else {
+            return match () {
+                () if crate::interrupted() => Line::Interrupted,
+                () if line.is_empty() => Line::End,
+                () => Line::Text(line),
+            };
+        };
+        line.extend_from_slice(&chunk[..n.min(CHUNK)]);
+        // A part that fills the buffer has more behind it.
+        if n < CHUNK {
+            return Line::Text(line);
         }
-        Err(_) if len == -EINTR => Line::Interrupted,
-        Err(_) => Line::End,
     }
 }
 
-/// Formats to the console; used by [`print!`](crate::print).
+/// The console as a target of `write!`; it never fails.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Console;
 
 impl fmt::Write for Console {
@@ -52,18 +59,20 @@ impl fmt::Write for Console {
     }
 }
 
-/// Prints to the console.
+/// Prints formatted text on the console.
 #[macro_export]
 macro_rules! print {
-    ($($part:tt)*) => {{
-        // The console takes every byte: there is no error to report.
-        let _ = core::fmt::Write::write_fmt(&mut $crate::console::Console, format_args!($($part)*));
+    ($($arg:tt)*) => {{
+        let _ = ::core::fmt::Write::write_fmt(&mut $crate::console::Console, ::core::format_args!($($arg)*));
     }};
 }
 
-/// Prints a line to the console.
+/// Prints formatted text and a newline on the console.
 #[macro_export]
 macro_rules! println {
     () => { $crate::print!("\n") };
-    ($($part:tt)*) => {{ $crate::print!($($part)*); $crate::print!("\n"); }};
+    ($($arg:tt)*) => {{
+        $crate::print!($($arg)*);
+        $crate::print!("\n");
+    }};
 }

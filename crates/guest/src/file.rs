@@ -1,29 +1,40 @@
-//! Files of the machine's volume, for reading.
+//! Files, for reading.
 
-use crate::abi;
 use core::fmt;
 
-/// An error of the volume.
+use crate::sys;
+
+/// Why a file could not be opened or read: an error number as Linux has them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileError {
-    /// Linux error number, positive (2: no such file, 5: the device failed).
+    /// The error number, positive (`ENOENT` is 2).
     pub errno: i64,
 }
 
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.errno {
-            2 => f.write_str("there is no such file on the disk"),
-            5 => f.write_str("the disk reported an error"),
-            12 => f.write_str("there is not enough memory"),
-            21 => f.write_str("it is a directory"),
-            22 => f.write_str("that is not a valid name"),
-            n => write!(f, "error {n}"),
-        }
+        let what = match self.errno {
+            2 => "no such file",
+            5 => "the disk reported an error",
+            9 => "not an open file",
+            13 => "permission denied",
+            20 => "a part of the path is not a folder",
+            21 => "it is a folder, not a file",
+            22 => "an argument makes no sense",
+            24 => "too many open files",
+            _ => return write!(f, "error {}", self.errno),
+        };
+        write!(f, "{what} (error {})", self.errno)
     }
 }
 
 impl core::error::Error for FileError {}
+
+fn check(value: i64) -> Result<u64, FileError> {
+    u64::try_from(value).map_err(|_| FileError {
+        errno: value.saturating_neg(),
+    })
+}
 
 /// An open file; closed when dropped.
 #[derive(Debug)]
@@ -32,24 +43,18 @@ pub struct File {
     len: u64,
 }
 
-fn checked(result: i64) -> Result<u64, FileError> {
-    u64::try_from(result).map_err(|_| FileError {
-        errno: result.saturating_neg(),
-    })
-}
-
 impl File {
-    /// Opens the file at `path` (absolute, `/` between names).
+    /// Opens the file at `path` for reading.
     ///
     /// # Errors
-    /// [`FileError`] if there is none or the volume cannot be read.
-    pub fn open(path: &str) -> Result<Self, FileError> {
-        // SAFETY: pointer and length are those of a string.
-        let handle = unsafe { abi::bf_file_open(path.as_ptr(), path.len()) };
-        checked(handle)?;
+    /// [`FileError`] with the machine's error number.
+    pub fn open(path: &str) -> Result<File, FileError> {
+        // SAFETY: the pointer and length are of one slice.
+        let handle = unsafe { sys::bf_file_open(path.as_ptr(), path.len()) };
+        check(handle)?;
         let mut file = File { handle, len: 0 };
-        // SAFETY: the handle is open.
-        file.len = checked(unsafe { abi::bf_file_size(handle) })?;
+        // SAFETY: takes any handle.
+        file.len = check(unsafe { sys::bf_file_size(handle) })?;
         Ok(file)
     }
 
@@ -59,25 +64,32 @@ impl File {
         self.len
     }
 
-    /// Whether it has no bytes.
+    /// Whether it had no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Reads at `offset` into `buf`; how many bytes, less than asked for only at the end.
+    /// Reads bytes from `offset` on: as many as fit, fewer only at the end of the file.
     ///
     /// # Errors
-    /// [`FileError`] if the device fails.
-    pub fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<usize, FileError> {
+    /// [`FileError`] with the machine's error number.
+    pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, FileError> {
         let mut done = 0;
-        while let Some(rest) = buf.get_mut(done..).filter(|rest| !rest.is_empty()) {
-            let at = offset.saturating_add(done as u64);
-            // SAFETY: pointer and length are those of a slice; the handle is open.
-            let read = unsafe { abi::bf_file_read(self.handle, at, rest.as_mut_ptr(), rest.len()) };
-            match checked(read)? {
+        while done < buffer.len() {
+            let rest = &mut buffer[done..];
+            // SAFETY: the pointer and length are of one writable slice; takes any handle.
+            let n = unsafe {
+                sys::bf_file_read(
+                    self.handle,
+                    offset.saturating_add(done as u64),
+                    rest.as_mut_ptr(),
+                    rest.len(),
+                )
+            };
+            match check(n)? {
                 0 => break,
-                n => done += n as usize,
+                n => done += (n as usize).min(rest.len()),
             }
         }
         Ok(done)
@@ -86,7 +98,7 @@ impl File {
 
 impl Drop for File {
     fn drop(&mut self) {
-        // SAFETY: the handle is open and not used after this.
-        unsafe { abi::bf_file_close(self.handle) }
+        // SAFETY: takes any handle; this one is ours and not used again.
+        unsafe { sys::bf_file_close(self.handle) };
     }
 }

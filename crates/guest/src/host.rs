@@ -1,242 +1,258 @@
-//! The interface over std: a guest as an ordinary process.
+//! The machine's functions on `std`: guests as ordinary programs and in tests.
 //!
-//! Arguments come from [`set_args`] (a test) or from the process; file paths are those of the
-//! host, below [`set_root`] if that was called.
+//! Arguments are the process's own unless [`set_args`] gave others.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::string::String;
+use std::sync::Mutex;
+use std::vec::Vec;
 
-static ARGS: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
-static ROOT: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// Arguments a test gave; leaked, because a guest may keep what `bf_arg` returns.
+static ARGS: Mutex<Option<&'static [String]>> = Mutex::new(None);
 
-/// Sets the program's arguments, without its name. Only the first call counts.
-pub fn set_args(args: impl IntoIterator<Item = Vec<u8>>) {
-    // A second call finds them set: documented.
-    let _ = ARGS.set(args.into_iter().collect());
+/// Gives the program these arguments.
+pub fn set_args(args: Vec<String>) {
+    *ARGS
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(args.leak());
 }
 
-/// Makes `root` the folder that the program sees as `/`.
-pub fn set_root(root: impl Into<PathBuf>) {
-    *lock(&ROOT) = Some(root.into());
+fn args() -> &'static [String] {
+    ARGS.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .get_or_insert_with(|| std::env::args().skip(1).collect::<Vec<_>>().leak())
 }
 
-fn args() -> &'static [Vec<u8>] {
-    use std::os::unix::ffi::OsStringExt;
-    ARGS.get_or_init(|| {
-        std::env::args_os()
-            .skip(1)
-            .map(OsStringExt::into_vec)
-            .collect()
-    })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|held| held.into_inner())
-}
-
-/// The functions of `abi`.
-///
-/// Their safety conditions are those of the declarations in `abi`.
-#[allow(clippy::missing_safety_doc)] // one condition for all, above
-pub mod functions {
-    use super::{ROOT, args, lock};
-    use crate::abi::ParallelFn;
-    use crate::cpu::features;
-    use std::alloc::Layout;
+/// The raw functions of the machine, by the names and types of the contract.
+#[allow(clippy::missing_safety_doc, missing_docs)] // the contract is the same as in `sys.rs`
+pub mod sys {
+    use core::ffi::c_void;
+    use std::collections::HashMap;
     use std::fs::File;
-    use std::io::{self, Write};
-    use std::os::unix::fs::FileExt;
-    use std::sync::{Mutex, OnceLock};
-    use std::time::{Instant, SystemTime};
+    use std::io::{Read, Seek, SeekFrom, Write};
+    use std::string::String;
+    use std::sync::{LazyLock, Mutex, PoisonError};
+    use std::time::Instant;
 
-    static FILES: Mutex<Vec<Option<File>>> = Mutex::new(Vec::new());
+    /// A job of [`bf_parallel`]: context, index of the thread, number of threads.
+    pub type Work = unsafe extern "C" fn(ctx: *mut c_void, index: u32, n: u32);
 
-    fn errno(error: &io::Error) -> i64 {
-        const EIO: i32 = 5;
-        -i64::from(error.raw_os_error().unwrap_or(EIO))
+    static FILES: LazyLock<Mutex<HashMap<i64, File>>> = LazyLock::new(Mutex::default);
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    /// What is left of a line that was longer than the reader's buffer.
+    static LINE: Mutex<String> = Mutex::new(String::new());
+
+    fn errno(error: &std::io::Error) -> i64 {
+        -i64::from(error.raw_os_error().unwrap_or(5))
     }
 
-    /// Writes to standard output.
-    pub unsafe fn bf_console_write(bytes: *const u8, len: usize) {
-        // SAFETY: the caller passes a valid pointer and length.
-        let bytes = unsafe { std::slice::from_raw_parts(bytes, len) };
-        let mut out = io::stdout().lock();
-        // A console that went away cannot be told about it.
+    pub unsafe fn bf_console_write(ptr: *const u8, len: usize) {
+        // SAFETY: the guest's contract.
+        let bytes = unsafe { core::slice::from_raw_parts(ptr, len) };
+        let mut out = std::io::stdout().lock();
         let _ = out.write_all(bytes).and_then(|()| out.flush());
     }
 
-    /// Reads a line from standard input.
-    pub unsafe fn bf_console_read(buf: *mut u8, cap: usize) -> isize {
-        let mut line = Vec::new();
-        let end = io::BufRead::read_until(&mut io::stdin().lock(), b'\n', &mut line);
-        if !matches!(end, Ok(1..)) {
-            return -1;
+    pub unsafe fn bf_console_read(ptr: *mut u8, cap: usize) -> isize {
+        let mut line = LINE.lock().unwrap_or_else(PoisonError::into_inner);
+        if line.is_empty() {
+            match std::io::stdin().read_line(&mut line) {
+                Ok(1..) => {}
+                _ => return -1,
+            }
         }
-        while line.pop_if(|last| matches!(last, b'\n' | b'\r')).is_some() {}
-        let len = line.len().min(cap);
-        // SAFETY: the caller passes room for `cap` bytes.
-        unsafe { std::ptr::copy_nonoverlapping(line.as_ptr(), buf, len) };
-        len as isize
+        let text = line.trim_end_matches(['\n', '\r']).len();
+        let n = text.min(cap);
+        // SAFETY: the guest gave `cap` writable bytes.
+        unsafe { core::ptr::copy_nonoverlapping(line.as_ptr(), ptr, n) };
+        if n == text && n < cap {
+            line.clear();
+        } else {
+            let rest = String::from_utf8_lossy(&line.as_bytes()[n..]).into_owned();
+            *line = rest;
+        }
+        n as isize
     }
 
-    /// Allocates.
-    pub unsafe fn bf_alloc(size: usize, align: usize) -> *mut u8 {
-        match Layout::from_size_align(size.max(1), align) {
-            // SAFETY: the size is not zero.
-            Ok(layout) => unsafe { std::alloc::alloc(layout) },
-            Err(_) => std::ptr::null_mut(),
-        }
-    }
-
-    /// Frees.
-    pub unsafe fn bf_free(ptr: *mut u8, size: usize, align: usize) {
-        if let Ok(layout) = Layout::from_size_align(size.max(1), align) {
-            // SAFETY: the caller passes what `bf_alloc` returned for this size and alignment.
-            unsafe { std::alloc::dealloc(ptr, layout) }
-        }
-    }
-
-    /// Opens a file.
     pub unsafe fn bf_file_open(path: *const u8, len: usize) -> i64 {
-        const EINVAL: i64 = 22;
-        // SAFETY: the caller passes a valid pointer and length.
-        let path = unsafe { std::slice::from_raw_parts(path, len) };
-        let Ok(path) = std::str::from_utf8(path) else {
-            return -EINVAL;
-        };
-        let path = match &*lock(&ROOT) {
-            Some(root) => root.join(path.trim_start_matches('/')),
-            None => path.into(),
-        };
-        match File::open(path) {
+        // SAFETY: the guest's contract.
+        let path = unsafe { core::slice::from_raw_parts(path, len) };
+        match File::open(String::from_utf8_lossy(path).as_ref()) {
             Ok(file) => {
-                let mut files = lock(&FILES);
-                files.push(Some(file));
-                files.len() as i64 - 1
+                let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+                let handle = files.keys().max().map_or(3, |h| h + 1);
+                files.insert(handle, file);
+                handle
             }
-            Err(error) => errno(&error),
+            Err(e) => errno(&e),
         }
     }
 
-    fn with_file<R>(handle: i64, f: impl FnOnce(&File) -> io::Result<R>) -> Result<R, i64> {
-        const EBADF: i64 = 9;
-        let files = lock(&FILES);
-        let file = usize::try_from(handle)
-            .ok()
-            .and_then(|i| files.get(i)?.as_ref())
-            .ok_or(-EBADF)?;
-        f(file).map_err(|error| errno(&error))
-    }
-
-    /// Length of a file.
     pub unsafe fn bf_file_size(handle: i64) -> i64 {
-        with_file(handle, File::metadata).map_or_else(|e| e, |m| m.len() as i64)
-    }
-
-    /// Reads from a file.
-    pub unsafe fn bf_file_read(handle: i64, offset: u64, buf: *mut u8, len: usize) -> i64 {
-        // SAFETY: the caller passes room for `len` bytes; they are initialised or plain memory of
-        // another program, and are only written.
-        let buf = unsafe { std::slice::from_raw_parts_mut(buf, len) };
-        with_file(handle, |file| file.read_at(buf, offset)).map_or_else(|e| e, |n| n as i64)
-    }
-
-    /// Closes a file.
-    pub unsafe fn bf_file_close(handle: i64) {
-        if let Some(file) = usize::try_from(handle)
-            .ok()
-            .and_then(|i| lock(&FILES).get_mut(i)?.take())
-        {
-            drop(file);
+        let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        match files.get(&handle).map(File::metadata) {
+            Some(Ok(m)) => m.len() as i64,
+            Some(Err(e)) => errno(&e),
+            None => -9,
         }
     }
 
-    /// Number of arguments.
+    pub unsafe fn bf_file_read(handle: i64, offset: u64, ptr: *mut u8, len: usize) -> i64 {
+        let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut file) = files.get(&handle) else {
+            return -9;
+        };
+        // SAFETY: the guest gave `len` writable bytes.
+        let buffer = unsafe { core::slice::from_raw_parts_mut(ptr, len) };
+        let read = file
+            .seek(SeekFrom::Start(offset))
+            .and_then(|_| file.read(buffer));
+        match read {
+            Ok(n) => n as i64,
+            Err(e) => errno(&e),
+        }
+    }
+
+    pub unsafe fn bf_file_close(handle: i64) -> i64 {
+        let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        files.remove(&handle).map_or(-9, |_| 0)
+    }
+
     pub unsafe fn bf_arg_count() -> usize {
-        args().len()
+        super::args().len()
     }
 
-    /// One argument.
     pub unsafe fn bf_arg(index: usize, len: *mut usize) -> *const u8 {
-        match args().get(index) {
-            Some(arg) => {
-                // SAFETY: the caller passes a place for the length.
-                unsafe { *len = arg.len() };
-                arg.as_ptr()
-            }
-            None => std::ptr::null(),
-        }
+        let Some(arg) = super::args().get(index) else {
+            return core::ptr::null();
+        };
+        // SAFETY: the guest gave a valid place for the length.
+        unsafe { len.write(arg.len()) };
+        arg.as_ptr()
     }
 
-    /// Time.
     pub unsafe fn bf_time_ns() -> u64 {
-        static START: OnceLock<Instant> = OnceLock::new();
-        START.get_or_init(Instant::now).elapsed().as_nanos() as u64
+        START.elapsed().as_nanos() as u64
     }
 
-    /// A seed.
     pub unsafe fn bf_random_seed() -> u64 {
         use std::hash::{BuildHasher, Hasher};
         let mut hasher = std::hash::RandomState::new().build_hasher();
-        if let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-            hasher.write_u128(now.as_nanos());
-        }
+        hasher.write_u128(START.elapsed().as_nanos());
         hasher.finish()
     }
 
-    /// CPUs.
     pub unsafe fn bf_cpu_count() -> u32 {
-        static COUNT: OnceLock<u32> = OnceLock::new();
-        *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, |n| n.get() as u32))
+        std::thread::available_parallelism().map_or(1, |n| n.get() as u32)
     }
 
-    /// Features.
     pub unsafe fn bf_cpu_features() -> u64 {
-        static FOUND: OnceLock<u64> = OnceLock::new();
+        static BITS: LazyLock<u64> = LazyLock::new(detect);
+        *BITS
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn detect() -> u64 {
+        use crate::cpu;
         macro_rules! bits {
-            ($($bit:ident: $name:tt;)*) => {
-                0 $(| if is_x86_feature_detected!($name) { features::$bit } else { 0 })*
+            ($($name:tt $bit:ident)*) => {
+                0 $(| if std::is_x86_feature_detected!($name) { cpu::$bit } else { 0 })*
             };
         }
-        *FOUND.get_or_init(|| {
-            bits! {
-                SSE4_1: "sse4.1";
-                AVX: "avx";
-                AVX2: "avx2";
-                FMA: "fma";
-                F16C: "f16c";
-                AVX512F: "avx512f";
-                AVX512BW: "avx512bw";
-                AVX512VL: "avx512vl";
-                AVX512VNNI: "avx512vnni";
-                AVXVNNI: "avxvnni";
-            }
-        })
+        bits! {
+            "sse4.1" SSE4_1 "avx" AVX "avx2" AVX2 "fma" FMA "f16c" F16C "avx512f" AVX512F
+            "avx512bw" AVX512BW "avx512vl" AVX512VL "avx512vnni" AVX512VNNI "avxvnni" AVXVNNI
+        }
     }
 
-    /// Runs a region on scoped threads: simple, not fast.
-    pub unsafe fn bf_parallel(threads: u32, f: ParallelFn, context: *mut u8) {
-        struct Shared(*mut u8);
-        // SAFETY: the caller says that `f` may run on several threads with this context.
-        unsafe impl Sync for Shared {}
-        let shared = &Shared(context);
-        std::thread::scope(|scope| {
-            for index in 1..threads {
-                // SAFETY: as the caller says.
-                scope.spawn(move || unsafe { f(shared.0, index, threads) });
-            }
-            // SAFETY: as the caller says.
-            unsafe { f(shared.0, 0, threads) };
-        });
+    #[cfg(not(target_arch = "x86_64"))]
+    fn detect() -> u64 {
+        0
     }
 
-    /// Ctrl-C ends an ordinary process; there is nothing to report.
+    pub unsafe fn bf_parallel(n: u32, work: Work, ctx: *mut c_void) {
+        super::pool::run(n, work, ctx);
+    }
+
     pub unsafe fn bf_interrupted() -> i32 {
         0
     }
 
-    /// Ends the process.
     pub unsafe fn bf_exit(code: i32) -> ! {
         std::process::exit(code)
+    }
+}
+
+/// Threads that wait for jobs, spinning for a moment, because jobs are microseconds long.
+mod pool {
+    use core::ffi::c_void;
+    use std::hint::spin_loop;
+    use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    use std::sync::{Mutex, PoisonError};
+    use std::vec::Vec;
+
+    use super::sys::Work;
+
+    /// The job being done. Written by the holder of `LOCK` while no worker is busy.
+    static WORK: AtomicUsize = AtomicUsize::new(0);
+    static CTX: AtomicUsize = AtomicUsize::new(0);
+    static N: AtomicU32 = AtomicU32::new(0);
+    static GENERATION: AtomicU64 = AtomicU64::new(0);
+    static BUSY: AtomicU32 = AtomicU32::new(0);
+    static LOCK: Mutex<Vec<std::thread::Thread>> = Mutex::new(Vec::new());
+
+    /// Rounds of spinning before a waiting thread sleeps.
+    const SPINS: u32 = 20_000;
+
+    fn job(index: u32) {
+        let work = WORK.load(Ordering::Relaxed);
+        let ctx = CTX.load(Ordering::Relaxed) as *mut c_void;
+        // SAFETY: `WORK` holds a `Work` whenever a generation has begun.
+        let work = unsafe { core::mem::transmute::<usize, Work>(work) };
+        // SAFETY: the guest's contract: its function may run on `n` threads at once.
+        unsafe { work(ctx, index, N.load(Ordering::Relaxed)) }
+    }
+
+    fn worker(index: u32, mut seen: u64) {
+        loop {
+            let mut spins = 0;
+            while GENERATION.load(Ordering::Acquire) == seen {
+                spins += 1;
+                if spins > SPINS {
+                    std::thread::park();
+                } else {
+                    spin_loop();
+                }
+            }
+            seen += 1;
+            if index < N.load(Ordering::Relaxed) {
+                job(index);
+            }
+            BUSY.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    pub fn run(n: u32, work: Work, ctx: *mut c_void) {
+        let mut workers = LOCK.lock().unwrap_or_else(PoisonError::into_inner);
+        while workers.len() + 1 < n as usize {
+            let index = workers.len() as u32 + 1;
+            let seen = GENERATION.load(Ordering::Relaxed);
+            workers.push(
+                std::thread::spawn(move || worker(index, seen))
+                    .thread()
+                    .clone(),
+            );
+        }
+        WORK.store(work as usize, Ordering::Relaxed);
+        CTX.store(ctx as usize, Ordering::Relaxed);
+        N.store(n, Ordering::Relaxed);
+        BUSY.store(workers.len() as u32, Ordering::Relaxed);
+        GENERATION.fetch_add(1, Ordering::Release);
+        for worker in workers.iter() {
+            worker.unpark();
+        }
+        job(0);
+        while BUSY.load(Ordering::Acquire) != 0 {
+            spin_loop();
+        }
     }
 }

@@ -1,11 +1,12 @@
-//! The interface a guest program sees: console, memory, files, time, CPUs.
+//! The interface a guest program sees: console, files, time, CPUs, vectors.
 //!
-//! A guest is a `no_std` program that ends up as bitcode. What it needs from outside is the short
-//! list of C functions in [`abi`]; the runtime (or, after an export, the kernel) defines them, and
-//! a call is a plain call. This crate wraps them safely, and gives the program its allocator and
-//! its panic handler.
+//! A guest is `no_std` Rust (or C) compiled to LLVM bitcode. It calls its machine by the plain C
+//! functions of [`sys`], which the runtime resolves; the modules here wrap them so that programs
+//! need no `unsafe`. In a real guest this crate is also the global allocator and the panic
+//! handler. With the feature `host` the same functions are implemented on `std`, so that a guest
+//! runs as an ordinary program and is tested like one; panics and memory are `std`'s then.
 //!
-//! A guest defines its entry with [`entry!`]:
+//! The contract is ARCHITECTURE.md, "Guest interface". A guest defines its entry with [`entry!`]:
 //!
 //! ```ignore
 //! #![no_std]
@@ -16,25 +17,31 @@
 //!     0
 //! }
 //! ```
-//!
-//! With the feature `host` the same functions are implemented over std, so that a guest's crates
-//! run and are tested as an ordinary process.
 
-#![cfg_attr(not(feature = "host"), no_std)]
+#![no_std]
 
 extern crate alloc;
+#[cfg(any(feature = "host", test))]
+extern crate std;
 
-pub mod abi;
 pub mod args;
+pub mod buffer;
 pub mod console;
 pub mod cpu;
 pub mod file;
-#[cfg(feature = "host")]
+#[cfg(any(feature = "host", test))]
 pub mod host;
-#[cfg(not(feature = "host"))]
-mod machine;
 pub mod parallel;
+#[cfg(not(any(feature = "host", test)))]
+mod rt;
+pub mod simd;
 pub mod time;
+
+/// The raw functions of the machine, by the names and types of the contract.
+#[cfg(not(any(feature = "host", test)))]
+pub mod sys;
+#[cfg(any(feature = "host", test))]
+pub use host::sys;
 
 /// Defines `bf_main`, the symbol at which the machine enters the program, as a call of `$main`,
 /// a `fn() -> i32` whose result is the exit code.
@@ -52,20 +59,20 @@ macro_rules! entry {
 
 /// Ends the program at once with this exit code.
 pub fn exit(code: i32) -> ! {
-    // SAFETY: `bf_exit` takes any code and does not return.
-    unsafe { abi::bf_exit(code) }
+    // SAFETY: takes any code.
+    unsafe { sys::bf_exit(code) }
 }
 
-/// A number to seed a generator with; different at each call.
+/// A number to seed a generator with; different at each call, not for secrets.
 #[must_use]
 pub fn random_seed() -> u64 {
-    // SAFETY: no arguments, no state of ours.
-    unsafe { abi::bf_random_seed() }
+    // SAFETY: takes nothing.
+    unsafe { sys::bf_random_seed() }
 }
 
 /// Whether the user pressed Ctrl-C since the last call.
 #[must_use]
 pub fn interrupted() -> bool {
-    // SAFETY: no arguments, no state of ours.
-    unsafe { abi::bf_interrupted() != 0 }
+    // SAFETY: takes nothing.
+    unsafe { sys::bf_interrupted() != 0 }
 }

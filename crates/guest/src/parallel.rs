@@ -1,121 +1,177 @@
-//! Work on several CPUs at once.
-//!
-//! One region runs at a time: the calling thread is number 0, its helpers wait in between. What a
-//! region computes does not depend on the number of threads as long as every item is computed by
-//! one thread alone; [`split_rows`] gives out work in that way.
+//! Work on all CPUs: contiguous parts of one range, each with its own part of the results.
 
-use crate::abi;
+use core::cell::UnsafeCell;
+use core::ffi::c_void;
+use core::ops::Range;
 
-/// Runs `f(index, threads)` for every index below `threads` at once; returns when all are done.
-///
-/// `threads` is cut to the number of CPUs. Not reentrant: `f` must not start a region itself.
-pub fn run<F: Fn(usize, usize) + Sync>(threads: usize, f: F) {
-    unsafe extern "C" fn call<F: Fn(usize, usize) + Sync>(
-        context: *mut u8,
-        index: u32,
-        threads: u32,
-    ) {
-        // SAFETY: `context` is the `f` below, which lives until `bf_parallel` returns and may be
-        // shared between threads (`Sync`).
-        let f = unsafe { &*context.cast::<F>() };
-        f(index as usize, threads as usize);
+use crate::sys;
+
+/// Runs `work(index)` for every `index` below `n`, each on a thread of its own; returns when all
+/// are done. With `n` = 1 it is a plain call.
+#[inline]
+pub fn run<F: Fn(usize) + Sync>(n: usize, work: F) {
+    if n <= 1 {
+        return work(0);
     }
-    let threads = threads.clamp(1, crate::cpu::count());
-    if threads == 1 {
-        return f(0, 1);
+    unsafe extern "C" fn part<F: Fn(usize) + Sync>(ctx: *mut c_void, index: u32, _n: u32) {
+        // SAFETY: `ctx` is the `F` below, which outlives the job and may be shared (`Sync`).
+        let work = unsafe { &*ctx.cast::<F>() };
+        work(index as usize);
     }
-    let context = core::ptr::from_ref(&f).cast_mut().cast::<u8>();
-    // SAFETY: `call::<F>` reads its context as an `F` only, and `f` outlives the call.
-    unsafe { abi::bf_parallel(threads as u32, call::<F>, context) }
+    let ctx = (&raw const work).cast_mut().cast::<c_void>();
+    // SAFETY: `part` takes the context as what it is; the call returns after all parts have.
+    unsafe { sys::bf_parallel(n as u32, part::<F>, ctx) }
 }
 
-/// The rows that belong to thread `index`: contiguous, whole groups of `group` rows, and shares
-/// that differ by one group at most.
+/// Part `index` of `0..len` cut into `n` contiguous parts whose bounds are multiples of `grain`.
+///
+/// The parts cover the range, do not overlap, and differ by at most one grain (but for the last).
 #[must_use]
-pub fn share(rows: usize, group: usize, index: usize, threads: usize) -> core::ops::Range<usize> {
-    let groups = rows.div_ceil(group);
-    let edge = |i: usize| (groups * i / threads * group).min(rows);
-    edge(index)..edge(index + 1)
+pub fn part(len: usize, grain: usize, index: usize, n: usize) -> Range<usize> {
+    let (grain, n) = (grain.max(1), n.max(1));
+    let grains = len.div_ceil(grain);
+    let bound = |i: usize| ((grains * i.min(n)) / n * grain).min(len);
+    bound(index)..bound(index + 1)
 }
 
-/// A slice whose disjoint parts are given to different threads.
-struct Parts<T>(*mut T);
+/// A slice whose parts several threads write at once, each its own.
+struct Parts<'a, T>(&'a [UnsafeCell<T>]);
 
-// SAFETY: each thread makes a slice of its own rows only (`share` gives disjoint ranges), so no
-// element is reached from two threads; `T: Send` lets it be written elsewhere.
-unsafe impl<T: Send> Sync for Parts<T> {}
+// SAFETY: threads get disjoint parts only, see `split`.
+unsafe impl<T: Send> Sync for Parts<'_, T> {}
 
-impl<T> Parts<T> {
-    /// First element; a method, so that a closure borrows the whole.
-    fn start(&self) -> *mut T {
-        self.0
-    }
-}
-
-/// Gives each thread its [`share`] of `out`, counted in rows of `width` elements, to fill.
-///
-/// `f(first_row, part)` gets the number of its first row and its rows. `out` holds a whole number
-/// of rows; shares are whole groups of `group` rows.
-///
-/// # Panics
-/// If `width` or `group` is zero or `out` is not a whole number of rows.
-pub fn split_rows<T: Send, F>(threads: usize, out: &mut [T], width: usize, group: usize, f: F)
+/// Cuts `out` into `threads` contiguous parts at multiples of `grain` and runs
+/// `work(range, part of out)` for each on a thread of its own.
+#[inline]
+pub fn split<T: Send, F>(threads: usize, grain: usize, out: &mut [T], work: F)
 where
-    F: Fn(usize, &mut [T]) + Sync,
+    F: Fn(Range<usize>, &mut [T]) + Sync,
 {
-    assert!(width > 0 && group > 0 && out.len().is_multiple_of(width));
-    let rows = out.len() / width;
-    let threads = threads.clamp(1, rows.div_ceil(group).max(1));
-    let parts = Parts(out.as_mut_ptr());
-    run(threads, |index, threads| {
-        let rows = share(rows, group, index, threads);
-        if rows.is_empty() {
+    let len = out.len();
+    if threads <= 1 || len <= grain {
+        return work(0..len, out);
+    }
+    // SAFETY: `UnsafeCell<T>` has the layout of `T`; the exclusive borrow is held for the call.
+    let cells = Parts(unsafe { &*(core::ptr::from_mut(out) as *const [UnsafeCell<T>]) });
+    run(threads, |index| {
+        let cells = &cells;
+        let range = part(len, grain, index, threads);
+        if range.is_empty() {
             return;
         }
-        // SAFETY: `rows` lies inside `out`, which is borrowed for the whole region, and no other
-        // thread gets any of these rows.
-        let part = unsafe {
-            core::slice::from_raw_parts_mut(
-                parts.start().add(rows.start * width),
-                rows.len() * width,
-            )
+        let mine = &cells.0[range.clone()];
+        // SAFETY: the parts of different indices do not overlap (see `part`), each index runs
+        // once, and nothing else has access while `out` is borrowed.
+        let mine = unsafe {
+            core::slice::from_raw_parts_mut(mine.as_ptr().cast_mut().cast::<T>(), mine.len())
         };
-        f(rows.start, part);
+        work(range, mine);
     });
 }
 
-#[cfg(all(test, feature = "host"))]
+/// Rows that several threads write at once: [`split`] for `columns` rows of `row_len` numbers, all
+/// cut at the same places. `work(range, rows)` gets a [`RowParts`] that hands out the part
+/// `range` of each row.
+#[inline]
+pub fn split_rows<T: Send, F>(threads: usize, grain: usize, row_len: usize, out: &mut [T], work: F)
+where
+    F: Fn(Range<usize>, &mut RowParts<'_, T>) + Sync,
+{
+    let rows = out.len().checked_div(row_len).unwrap_or(0);
+    // SAFETY: as in `split`.
+    let cells = Parts(unsafe { &*(core::ptr::from_mut(out) as *const [UnsafeCell<T>]) });
+    let threads = if row_len <= grain { 1 } else { threads };
+    run(threads, |index| {
+        let cells = &cells;
+        let range = part(row_len, grain, index, threads);
+        if range.is_empty() {
+            return;
+        }
+        let mut parts = RowParts {
+            cells: cells.0,
+            row_len,
+            rows,
+            range: range.clone(),
+        };
+        work(range, &mut parts);
+    });
+}
+
+/// The same columns of every row of a matrix: what one thread of [`split_rows`] may write.
+///
+/// Invariant: no other thread has a `RowParts` whose `range` overlaps with this one.
+pub struct RowParts<'a, T> {
+    cells: &'a [UnsafeCell<T>],
+    row_len: usize,
+    rows: usize,
+    range: Range<usize>,
+}
+
+impl<T> RowParts<'_, T> {
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// This thread's part of row `index`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[must_use]
+    #[inline]
+    pub fn row(&mut self, index: usize) -> &mut [T] {
+        let start = index * self.row_len;
+        let row = &self.cells[start..start + self.row_len][self.range.clone()];
+        // SAFETY: the invariant of the type; within the thread the exclusive borrow of `self`
+        // keeps two parts from existing at once.
+        unsafe { core::slice::from_raw_parts_mut(row.as_ptr().cast_mut().cast::<T>(), row.len()) }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
+    use alloc::vec::Vec;
 
     #[test]
-    fn shares_cover_every_row_once_in_whole_groups() {
-        for rows in [0, 1, 15, 16, 17, 64, 1000] {
-            for threads in 1..5 {
-                let mut next = 0;
-                for index in 0..threads {
-                    let rows_of = share(rows, 16, index, threads);
-                    assert_eq!(rows_of.start, next);
-                    assert!(rows_of.end == rows || rows_of.end % 16 == 0);
-                    next = rows_of.end;
+    fn parts_cover_the_range_once() {
+        for len in [0, 1, 15, 16, 17, 100, 576] {
+            for grain in [1, 16, 32] {
+                for n in 1..6 {
+                    let mut next = 0;
+                    for i in 0..n {
+                        let r = part(len, grain, i, n);
+                        assert_eq!(r.start, next);
+                        assert!(r.is_empty() || r.start.is_multiple_of(grain));
+                        next = r.end;
+                    }
+                    assert_eq!(next, len);
                 }
-                assert_eq!(next, rows);
             }
         }
     }
 
     #[test]
-    fn every_row_is_written_by_one_thread() {
-        for threads in 1..4 {
-            let mut out = vec![0u32; 3 * 101];
-            split_rows(threads, &mut out, 3, 8, |first, part| {
-                for (i, row) in part.chunks_mut(3).enumerate() {
-                    row.iter_mut().for_each(|x| *x += (first + i) as u32 + 1);
+    fn every_element_is_written_once() {
+        for threads in 1..5 {
+            let mut out = vec![0usize; 103];
+            split(threads, 4, &mut out, |range, part| {
+                for (i, x) in range.zip(part) {
+                    *x += i + 1;
                 }
             });
-            for (i, row) in out.chunks(3).enumerate() {
-                assert_eq!(row, [i as u32 + 1; 3]);
-            }
+            assert_eq!(out, (1..=103).collect::<Vec<_>>());
+            let mut out = vec![0usize; 3 * 37];
+            split_rows(threads, 4, 37, &mut out, |range, rows| {
+                for r in 0..rows.rows() {
+                    for (i, x) in range.clone().zip(rows.row(r)) {
+                        *x += r * 37 + i + 1;
+                    }
+                }
+            });
+            assert_eq!(out, (1..=111).collect::<Vec<_>>());
         }
     }
 }

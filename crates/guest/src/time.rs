@@ -1,10 +1,10 @@
-//! Time that passes.
+//! Time.
 
-use crate::abi;
+use crate::sys;
 
-/// Nanoseconds since some point before the program started; never goes back.
+/// Nanoseconds since some moment before the program started; never goes back.
 #[must_use]
 pub fn now_ns() -> u64 {
-    // SAFETY: no arguments, no state of ours.
-    unsafe { abi::bf_time_ns() }
+    // SAFETY: takes nothing.
+    unsafe { sys::bf_time_ns() }
 }
