@@ -21,9 +21,10 @@ use crate::memory::PAGE;
 use crate::memory::dma::{alloc_dma, map_mmio};
 
 const ABAR: u8 = 5;
-const REGISTER_BYTES: usize = 0x1100;
 const PORT_BASE: usize = 0x100;
 const PORT_BYTES: usize = 0x80;
+const MAX_PORTS: usize = 32;
+const REGISTER_BYTES: usize = PORT_BASE + MAX_PORTS * PORT_BYTES;
 
 // Registers of the controller.
 const CAP: usize = 0x00;
@@ -115,16 +116,11 @@ pub fn probe(
     mut found: impl FnMut(String, Box<dyn BlockDevice + Send>),
 ) {
     bus.enable(function);
-    let Some((phys, bytes)) = bus.memory_bar(function, ABAR) else {
+    let Some(phys) = bus.memory_bar(function, ABAR) else {
         crate::error!("AHCI at PCI {function} ignored: the firmware gave its registers no address");
         return;
     };
-    if bytes < (PORT_BASE + PORT_BYTES) as u64 {
-        crate::error!("AHCI at PCI {function} ignored: only {bytes} bytes of registers");
-        return;
-    }
-    let mapped = (bytes as usize).min(REGISTER_BYTES);
-    let controller = Registers(map_mmio(phys, mapped).cast());
+    let controller = Registers(map_mmio(phys, REGISTER_BYTES).cast());
     if controller.read(CAP2) & CAP2_HANDOFF != 0 {
         controller.write(BOHC, controller.read(BOHC) | BOHC_OS_OWNS);
         // A firmware that does not let go is taken over.
@@ -133,7 +129,7 @@ pub fn probe(
     controller.write(GHC, (controller.read(GHC) | GHC_AHCI) & !GHC_INTERRUPTS);
     let reaches_64_bit = controller.read(CAP) & CAP_64_BIT != 0;
     let implemented = controller.read(PI);
-    for number in 0..(mapped - PORT_BASE) / PORT_BYTES {
+    for number in 0..MAX_PORTS {
         if implemented >> number & 1 == 0 {
             continue;
         }

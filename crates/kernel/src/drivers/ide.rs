@@ -77,10 +77,7 @@ pub fn probe(
     mut found: impl FnMut(String, Box<dyn BlockDevice + Send>),
 ) {
     bus.enable(function);
-    let bus_master = bus
-        .port_bar(function, BUS_MASTER_BAR)
-        .filter(|&(_, ports)| ports >= 16)
-        .map(|(port, _)| port);
+    let bus_master = bus.port_bar(function, BUS_MASTER_BAR);
     for channel in 0..2 {
         let number = channel as u8;
         let ports = if modes & NATIVE[channel] == 0 {
@@ -90,7 +87,7 @@ pub fn probe(
             let control = bus.port_bar(function, 2 * number + 1);
             command
                 .zip(control)
-                .map(|(command, control)| (command.0, control.0 + 2))
+                .map(|(command, control)| (command, control + 2))
         };
         let Some((command, control)) = ports else {
             continue;

@@ -1,7 +1,11 @@
 //! PCI configuration space: by ports where they work, else by memory (ECAM).
 //!
-//! Enumeration and BAR decoding come from `virtio-drivers`' bus module; here are the accesses and the walk over
-//! bridges.
+//! Enumeration comes from `virtio-drivers`' bus module; here are the accesses, the walk over bridges, and BARs.
+//!
+//! BARs are never sized: that moves them and turns decoding off and on, for each of which an emulator rebuilds its
+//! memory map (4 to 20 ms per device under TCG, the price of a whole boot). Where the bus module sizes a BAR
+//! nevertheless, [`Access`] answers with [`PRETENDED_BYTES`] and leaves the device alone; what drivers need is bounded
+//! by their specifications.
 //!
 //! Source: PCI Local Bus Specification 3.0, section 3.2.2.3.2; PCI Firmware Specification 3.2, section 4.1 (MCFG).
 
@@ -9,7 +13,7 @@ use alloc::vec::Vec;
 use core::ptr::NonNull;
 
 use virtio_drivers::transport::pci::bus::{
-    BarInfo, Command, ConfigurationAccess, DeviceFunction, DeviceFunctionInfo, HeaderType, PciRoot,
+    Command, ConfigurationAccess, DeviceFunction, DeviceFunctionInfo, HeaderType, PciRoot,
 };
 use x86_64::instructions::port::Port;
 
@@ -22,7 +26,16 @@ const ENABLE: u32 = 1 << 31;
 const MAX_ECAM_BUSES: u8 = 8;
 const BUS_BYTES: usize = 1 << 20;
 const NO_DEVICE: u32 = 0xFFFF_FFFF;
+const COMMAND: u8 = 0x04;
+const DECODE: u32 = 0b11;
+const BARS: core::ops::Range<u8> = 0x10..0x28;
 const BUS_NUMBERS: u8 = 0x18;
+const BAR_IS_PORTS: u32 = 1 << 0;
+const BAR_64_BIT: u32 = 0b100;
+/// Size that every memory BAR seems to have.
+const PRETENDED_BYTES: u32 = 1 << 20;
+/// Number of ports that every I/O BAR seems to have.
+const PRETENDED_PORTS: u32 = 16;
 
 /// A memory window onto configuration space, from the ACPI table MCFG.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +48,17 @@ pub struct EcamWindow {
     pub last_bus: u8,
 }
 
+/// Configuration space, as the bus module sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct Access {
+    way: Way,
+    /// The BAR register that is being sized.
+    sizing: Option<(DeviceFunction, u8)>,
+}
+
 /// One of the ways to configuration space.
 #[derive(Clone, Copy, Debug)]
-pub enum Access {
+enum Way {
     /// Ports 0xCF8 and 0xCFC.
     Ports,
     /// Mapped memory from bus 0 on, and the number of buses mapped.
@@ -45,9 +66,9 @@ pub enum Access {
 }
 
 // SAFETY: the pointer leads to a mapping that stays for ever; accesses are volatile single words.
-unsafe impl Send for Access {}
+unsafe impl Send for Way {}
 
-impl Access {
+impl Way {
     fn ports() -> Option<Self> {
         let mut address = Port::<u32>::new(CONFIG_ADDRESS);
         // SAFETY: the address register of configuration mechanism 1; it only selects.
@@ -93,8 +114,8 @@ fn select(function: DeviceFunction, register: u8) {
     unsafe { Port::new(CONFIG_ADDRESS).write(address) }
 }
 
-impl ConfigurationAccess for Access {
-    fn read_word(&self, function: DeviceFunction, register: u8) -> u32 {
+impl Way {
+    fn read(&self, function: DeviceFunction, register: u8) -> u32 {
         match self {
             Self::Ports => {
                 select(function, register);
@@ -108,11 +129,11 @@ impl ConfigurationAccess for Access {
         }
     }
 
-    fn write_word(&mut self, function: DeviceFunction, register: u8, value: u32) {
+    fn write(&self, function: DeviceFunction, register: u8, value: u32) {
         match self {
             Self::Ports => {
                 select(function, register);
-                // SAFETY: only BARs being sized and command bits are written: by the drivers of the devices concerned.
+                // SAFETY: only command bits are written, by the drivers of the devices concerned.
                 unsafe { Port::new(CONFIG_DATA).write(value) }
             }
             Self::Memory(..) => {
@@ -121,6 +142,35 @@ impl ConfigurationAccess for Access {
                     unsafe { word.write_volatile(value) }
                 }
             }
+        }
+    }
+}
+
+impl ConfigurationAccess for Access {
+    fn read_word(&self, function: DeviceFunction, register: u8) -> u32 {
+        let value = self.way.read(function, register);
+        if self.sizing != Some((function, register)) {
+            return value;
+        }
+        // The upper half of a 64-bit BAR has no flags; the bus module asks for it right after the lower half.
+        let lower = register.wrapping_sub(4);
+        let is_upper =
+            BARS.contains(&lower) && self.way.read(function, lower) & 0b111 == BAR_64_BIT;
+        match (is_upper, value & BAR_IS_PORTS != 0) {
+            (true, _) => u32::MAX,
+            (false, true) => !(PRETENDED_PORTS - 1) | value & 0b11,
+            (false, false) => !(PRETENDED_BYTES - 1) | value & 0b1111,
+        }
+    }
+
+    fn write_word(&mut self, function: DeviceFunction, register: u8, value: u32) {
+        if BARS.contains(&register) {
+            self.sizing = (value == u32::MAX).then_some((function, register));
+            return;
+        }
+        let is_decoding_off = register == COMMAND && value & DECODE == 0;
+        if !is_decoding_off && self.way.read(function, register) != value {
+            self.way.write(function, register, value);
         }
     }
 
@@ -138,7 +188,8 @@ pub struct PciBus {
 impl PciBus {
     /// The buses, if the machine has any.
     pub fn probe(ecam: Option<EcamWindow>) -> Option<Self> {
-        let access = Access::ports().or_else(|| Access::memory(ecam?))?;
+        let way = Way::ports().or_else(|| Way::memory(ecam?))?;
+        let access = Access { way, sizing: None };
         Some(Self {
             root: PciRoot::new(access),
             access,
@@ -147,7 +198,7 @@ impl PciBus {
 
     /// Whether this is a machine with the ports of a PC.
     pub fn is_by_ports(&self) -> bool {
-        matches!(self.access, Access::Ports)
+        matches!(self.access.way, Way::Ports)
     }
 
     /// The root complex, for drivers that walk capabilities.
@@ -187,19 +238,26 @@ impl PciBus {
         self.root.set_command(function, wanted);
     }
 
-    /// Physical address and size of a memory BAR that the firmware has placed.
-    pub fn memory_bar(&mut self, function: DeviceFunction, bar: u8) -> Option<(u64, u64)> {
-        let bar = self.root.bar_info(function, bar).ok()??;
-        bar.memory_address_size().filter(|&(phys, _)| phys != 0)
+    /// Physical address of a memory BAR that the firmware has placed.
+    pub fn memory_bar(&self, function: DeviceFunction, bar: u8) -> Option<u64> {
+        let register = BARS.start + 4 * bar;
+        let low = self.access.read_word(function, register);
+        if low & BAR_IS_PORTS != 0 {
+            return None;
+        }
+        let high = if low & 0b110 == BAR_64_BIT && BARS.contains(&(register + 4)) {
+            self.access.read_word(function, register + 4)
+        } else {
+            0
+        };
+        let phys = u64::from(high) << 32 | u64::from(low & !0b1111);
+        (phys != 0).then_some(phys)
     }
 
-    /// First port and number of ports of an I/O BAR that the firmware has placed.
-    pub fn port_bar(&mut self, function: DeviceFunction, bar: u8) -> Option<(u16, u32)> {
-        match self.root.bar_info(function, bar).ok()?? {
-            BarInfo::IO { address, size } if address != 0 => {
-                Some((u16::try_from(address).ok()?, size))
-            }
-            _ => None,
-        }
+    /// First port of an I/O BAR that the firmware has placed.
+    pub fn port_bar(&self, function: DeviceFunction, bar: u8) -> Option<u16> {
+        let value = self.access.read_word(function, BARS.start + 4 * bar);
+        let port = u16::try_from(value & !0b11).ok()?;
+        (value & BAR_IS_PORTS != 0 && port != 0).then_some(port)
     }
 }
