@@ -40,14 +40,6 @@ const NEAR: f64 = 0.25;
 /// Share of positions where our best is llama.cpp's.
 const AGREEMENT: f64 = 0.97;
 
-/// 135 million weights are too slow without optimisation.
-fn optimised() -> bool {
-    if cfg!(debug_assertions) {
-        eprintln!("skipped: needs `cargo test --release`");
-    }
-    !cfg!(debug_assertions)
-}
-
 #[test]
 fn smollm2_without_near_ties() {
     let (Some(model), true) = (smollm2(), optimised()) else {

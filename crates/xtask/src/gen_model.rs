@@ -57,10 +57,13 @@ pub fn write(kind: Kind, format: &str, vocabulary: &Path, seed: u64, out: &Path)
         .with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// The template of TinyLlama-1.1B-Chat in short.
-const ZEPHYR: &str = "{% for message in messages %}{{ '<|' + message['role'] + '|>\n' + \
-    message['content'] + eos_token + '\n' }}{% endfor %}{{ '<|user|>' if false }}\
-    {% if add_generation_prompt %}{{ '<|assistant|>\n' }}{% endif %}";
+/// The template of TinyLlama-1.1B-Chat.
+const ZEPHYR: &str = "{% for message in messages %}\n{% if message['role'] == 'user' %}\n\
+    {{ '<|user|>\n' + message['content'] + eos_token }}\n{% elif message['role'] == 'system' %}\n\
+    {{ '<|system|>\n' + message['content'] + eos_token }}\n\
+    {% elif message['role'] == 'assistant' %}\n\
+    {{ '<|assistant|>\n'  + message['content'] + eos_token }}\n{% endif %}\n\
+    {% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}";
 
 fn copy_vocabulary(writer: &mut GgufWriter, path: &Path) -> Result<()> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
