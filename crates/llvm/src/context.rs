@@ -77,6 +77,7 @@ impl Context {
     }
 
     /// Drops the names of local values as IR is read: smaller and faster, less readable dumps.
+    /// IR text cannot be read then.
     pub fn discard_value_names(&self, discard: bool) {
         // SAFETY: the context is alive.
         unsafe { LLVMContextSetDiscardValueNames(self.raw, discard.into()) }

@@ -116,7 +116,8 @@ fn compile(
     let mut progress = |p: engine::Progress<'_>| reporter.stage(p);
     let context = Context::new();
     let dump = options.dump_ir.is_some() || options.dump_asm.is_some();
-    context.discard_value_names(!dump);
+    let text = sources.iter().any(|s| matches!(s.kind, SourceKind::Ir(_)));
+    context.discard_value_names(!dump && !text);
     let program = Program::load(&context, sources, cpu, features, &offered, &mut progress)?;
     let how = engine::Options {
         level: options.opt,
