@@ -6,6 +6,8 @@
 extern crate alloc;
 
 pub mod boot;
+pub mod elf;
+pub mod exit;
 pub mod flud;
 pub mod llbc;
 pub mod options;

@@ -1,0 +1,36 @@
+//! How the machine ends.
+
+use crate::cpu::{halt_forever, idt, lapic, percpu};
+use crate::power;
+use core::sync::atomic::{AtomicBool, Ordering};
+use formats::exit::Reason;
+use x86_64::instructions::interrupts;
+
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// The program ended with `code`.
+pub fn program(code: i32) -> ! {
+    interrupts::disable();
+    if ENDING.swap(true, Ordering::SeqCst) {
+        halt_forever();
+    }
+    crate::linux::file::sync_all();
+    stop_others();
+    crate::info!("exit: the program ended with code {code}");
+    power::end(Reason::Program(u8::try_from(code & 0xFF).unwrap_or(u8::MAX)))
+}
+
+/// The machine cannot go on. Whatever is to be said was said.
+pub fn failure(reason: Reason) -> ! {
+    interrupts::disable();
+    if !ENDING.swap(true, Ordering::SeqCst) {
+        stop_others();
+    }
+    power::end(reason)
+}
+
+fn stop_others() {
+    if percpu::ready() && percpu::count() > 1 {
+        lapic::send_to_others(idt::STOP);
+    }
+}
