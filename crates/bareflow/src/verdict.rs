@@ -72,6 +72,7 @@ pub fn of_qemu(code: i32) -> Verdict {
         }
         Reason::BadPayload => "; build the image again with `bareflow build` or `bareflow llm`",
         Reason::OutOfMemory => "; give it more with --memory",
+        Reason::BootLoader => "; its message is above",
         Reason::KernelPanic | Reason::KernelException | Reason::PayloadException => "",
     };
     Verdict::bad(MACHINE_FAILED + reason.value(), format!("{reason}{advice}"))
