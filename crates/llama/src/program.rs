@@ -125,19 +125,17 @@ fn once<M: Machine>(
     loading: Pace,
 ) -> Result<(), Error> {
     let mut session = Session::new(machine, loaded, options.sampling)?;
-    if !session.feed(ids)? {
-        machine.write("\n[interrupted]\n");
-        return Ok(());
-    }
     let mut first = true;
-    let generated = session.generate(limits(options), &mut |text| {
-        if !options.json {
-            machine.write(visible(
-                text,
-                core::mem::take(&mut first) && options.task.is_answer(),
-            ));
-        }
-    })?;
+    let generated = if session.feed(ids)? {
+        session.generate(limits(options), &mut |text| {
+            if !options.json {
+                let begins = core::mem::take(&mut first) && options.task.is_answer();
+                machine.write(visible(text, begins));
+            }
+        })?
+    } else {
+        Generated::interrupted()
+    };
     let (prompt, generation) = (session.prompt, session.generation);
     if options.json {
         machine.write(&report_json(

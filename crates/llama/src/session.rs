@@ -87,6 +87,18 @@ pub struct Generated {
     pub stop: Stop,
 }
 
+impl Generated {
+    /// Nothing, because Ctrl-C came first.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Generated {
+            ids: Vec::new(),
+            text: String::new(),
+            stop: Stop::Interrupted,
+        }
+    }
+}
+
 /// A text under way. The network has read every token but, between two calls, the one that was
 /// chosen last.
 pub struct Session<'m, M: Machine> {

@@ -203,7 +203,12 @@ fn ctrl_c_stops_a_generation() {
     assert_eq!(ids(&out["generated_ids"]).len(), 5);
     machine.interrupt_after.set(Some(0));
     let (code, out) = machine.run(&["-p", "ab"]);
-    assert!(code == 0 && out.contains("[interrupted]"), "{out}");
+    assert!(
+        code == 0 && out.contains("[interrupted; prompt: 0 tokens"),
+        "{out}"
+    );
+    machine.interrupt_after.set(Some(0));
+    assert_eq!(machine.json(&["-p", "ab", "--json"])["stop"], "interrupted");
 }
 
 #[test]
