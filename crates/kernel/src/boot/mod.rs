@@ -240,6 +240,8 @@ global_asm!(
     "  mov es, eax",
     "  mov fs, eax",
     "  mov gs, eax",
+    "  mov rax, [{root}]", // the stack is known to the final tables only
+    "  mov cr3, rax",
     "  mov rsp, [{stack}]",
     "  xor ebp, ebp",
     "  call {enter_other}",
@@ -274,4 +276,5 @@ global_asm!(
     enter = sym crate::enter,
     enter_other = sym crate::cpu::smp::enter,
     stack = sym crate::cpu::smp::STACK,
+    root = sym crate::memory::paging::ROOT,
 );

@@ -3,8 +3,8 @@
 //! ```text
 //! 0x0000_0000_0001_0000 ..  the payload (address space: space.rs)
 //! 0xFFFF_8000_0000_0000 ..  direct map: all of physical memory, writable, not executable
-//! 0xFFFF_A000_0000_0000 ..  windows: device registers and firmware tables
-//! 0xFFFF_B000_0000_0000 ..  kernel stacks, each with an unmapped page below
+//! 0xFFFF_D000_0000_0000 ..  windows: device registers and firmware tables
+//! 0xFFFF_E000_0000_0000 ..  kernel stacks, each with an unmapped page below
 //! 0xFFFF_FFFF_8010_0000 ..  the kernel's image, each section with its own protection
 //! ```
 //!

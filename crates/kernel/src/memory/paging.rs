@@ -54,7 +54,8 @@ const ADDRESS: u64 = 0x000F_FFFF_FFFF_F000;
 /// Flags of an entry that points to a table: the leaf decides.
 const TABLE: u64 = 3;
 
-static ROOT: AtomicU64 = AtomicU64::new(0);
+/// Physical address of the top-level table; 0 before there is one.
+pub static ROOT: AtomicU64 = AtomicU64::new(0);
 
 /// No frame was left for a page table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use super::{PAGE, frames, paging};
 use crate::sync::Mutex;
 use alloc::vec::Vec;
 
-const BASE: usize = 0xFFFF_B000_0000_0000;
+const BASE: usize = 0xFFFF_E000_0000_0000;
 /// Pages of a stack.
 const PAGES: usize = 8;
 const SLOT: usize = (PAGES + 1) * PAGE;

@@ -4,8 +4,8 @@ use super::{PAGE, paging};
 use crate::sync::Mutex;
 use core::ptr::NonNull;
 
-const BASE: usize = 0xFFFF_A000_0000_0000;
-const END: usize = 0xFFFF_A100_0000_0000;
+const BASE: usize = 0xFFFF_D000_0000_0000;
+const END: usize = 0xFFFF_D100_0000_0000;
 
 static NEXT: Mutex<usize> = Mutex::new(BASE);
 
