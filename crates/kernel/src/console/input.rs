@@ -44,16 +44,11 @@ impl Mode {
         echo: true,
         signals: true,
     };
-    /// Every byte as it is typed.
-    pub const RAW: Self = Self {
-        canonical: false,
-        echo: false,
-        signals: false,
-    };
 }
 
 /// What a read gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "the end of input is called so")]
 pub enum Input {
     /// So many bytes; a line ends with `\n`.
     Bytes(usize),

@@ -50,23 +50,12 @@ pub fn init() {
     input::init();
 }
 
-/// Writes text (UTF-8, escape sequences, `\n` ends a line) to serial port and screen.
+/// Writes text (UTF-8, escape sequences, `\n` ends a line) to serial port and screen. When it returns the text has
+/// left the machine.
 pub fn write(bytes: &[u8]) {
     for chunk in bytes.chunks(CHUNK_BYTES) {
         with(&OUTPUT, |output| output.write(chunk));
     }
-}
-
-/// Returns when the serial port has sent everything, or does not move any more.
-pub fn flush() {
-    with(&OUTPUT, |output| output.serial.flush());
-}
-
-/// Whether there is a serial port, and whether there is a text screen.
-pub fn devices() -> (bool, bool) {
-    with(&OUTPUT, |output| {
-        (output.serial.is_present(), output.vga.is_some())
-    })
 }
 
 /// From now on a lock that stays taken is broken: called first thing by whoever prints last words.

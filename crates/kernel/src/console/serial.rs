@@ -1,23 +1,22 @@
 //! The serial port COM1, a 16550 with FIFOs.
 //!
-//! Sending: when the holding register is empty (`LSR.THRE`) all 16 places of the FIFO are free, so one look at
-//! the line status serves 16 bytes. A host that does not read makes `THRE` stay clear; after [`STALL_MS`] without
-//! progress bytes are dropped until the port moves again: the machine must not hang because nobody looks.
+//! Sending: when the transmitter is empty (`LSR.TEMT`) all 16 places of the FIFO are free, so one look at the line
+//! status serves 16 bytes. A write returns when its last byte has left: the machine may be switched off right after.
+//! A host that does not read makes the transmitter stay busy; after [`STALL_MS`] without progress bytes are dropped
+//! until the port moves again: the machine must not hang because nobody looks.
 //!
 //! Source: National Semiconductor PC16550D data sheet.
 
 use x86_64::instructions::port::Port;
 
-use crate::drivers::wait::{Deadline, relax, wait_for};
+use crate::drivers::wait::wait_for;
 
 const COM1: u16 = 0x3F8;
 const FIFO_BYTES: u8 = 16;
 const STALL_MS: u64 = 20_000;
-const FLUSH_MS: u64 = 5_000;
 
 const LINE_STATUS_DATA_READY: u8 = 1 << 0;
-const LINE_STATUS_HOLDING_EMPTY: u8 = 1 << 5;
-const LINE_STATUS_ALL_EMPTY: u8 = 1 << 6;
+const LINE_STATUS_EMPTY: u8 = 1 << 6;
 const LINE_CONTROL_8N1: u8 = 0x03;
 const LINE_CONTROL_DIVISOR: u8 = 0x80;
 /// FIFOs on, receive trigger at 14 bytes; nothing cleared: typed-ahead input stays.
@@ -65,12 +64,6 @@ impl Serial {
         }
     }
 
-    /// Whether there is a port.
-    pub fn is_present(&mut self) -> bool {
-        self.probe();
-        self.state != State::Absent
-    }
-
     fn probe(&mut self) {
         if self.state == State::Unprobed {
             self.state = if is_port_present() {
@@ -95,41 +88,33 @@ impl Serial {
             self.send(byte);
             self.last = byte;
         }
-    }
-
-    /// Waits until the last byte has left.
-    pub fn flush(&mut self) {
-        if self.state == State::Working {
-            wait_for(FLUSH_MS, || read(5) & LINE_STATUS_ALL_EMPTY != 0);
-        }
+        self.wait_until_empty();
     }
 
     fn send(&mut self, byte: u8) {
-        if self.room == 0 && !self.wait_for_room() {
-            return;
+        if self.room == 0 {
+            self.wait_until_empty();
         }
-        self.room -= 1;
-        write(0, byte);
+        if self.state == State::Working {
+            self.room -= 1;
+            write(0, byte);
+        }
     }
 
-    fn wait_for_room(&mut self) -> bool {
-        let empty = || read(5) & LINE_STATUS_HOLDING_EMPTY != 0;
-        if !empty() {
-            if self.state == State::Stalled {
-                return false;
-            }
-            let deadline = Deadline::after_ms(STALL_MS);
-            while !empty() {
-                if deadline.is_over() {
-                    self.state = State::Stalled;
-                    return false;
-                }
-                relax();
-            }
-        }
-        self.state = State::Working;
-        self.room = FIFO_BYTES;
-        true
+    fn wait_until_empty(&mut self) {
+        let is_empty = || read(5) & LINE_STATUS_EMPTY != 0;
+        let ms = if self.state == State::Stalled {
+            0
+        } else {
+            STALL_MS
+        };
+        self.state = if is_empty() || wait_for(ms, is_empty) {
+            self.room = FIFO_BYTES;
+            State::Working
+        } else {
+            self.room = 0;
+            State::Stalled
+        };
     }
 }
 

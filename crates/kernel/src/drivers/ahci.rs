@@ -145,7 +145,7 @@ pub fn probe(
         match AhciPort::start(registers, reaches_64_bit) {
             Ok((port, identity)) => {
                 let place = format!("{place}, {}", identity.model);
-                found(place, AtaDisk::new(port, identity));
+                found(place, AtaDisk::boxed(port, identity));
             }
             Err(reason) => crate::error!("disk at {place} ignored: {reason}"),
         }
@@ -298,7 +298,7 @@ impl Port for AhciPort {
     }
 
     fn reaches(&self, run: &Run) -> bool {
-        let is_even = run.phys % 2 == 0 && run.bytes % 2 == 0;
+        let is_even = run.phys.is_multiple_of(2) && run.bytes.is_multiple_of(2);
         is_even && (self.reaches_64_bit || run.phys + run.bytes as u64 <= 1 << 32)
     }
 

@@ -113,8 +113,8 @@ impl Identity {
         let is_48_bit = is_valid(words[83]) && words[83] & 1 << 10 != 0;
         let number = |words: &[u16]| words.iter().rev().fold(0, |n, &w| n << 16 | u64::from(w));
         let sectors = match is_48_bit {
-            true => number(&words[100..104]) & (1 << 48) - 1,
-            false => number(&words[60..62]) & (1 << 28) - 1,
+            true => number(&words[100..104]) & ((1 << 48) - 1),
+            false => number(&words[60..62]) & ((1 << 28) - 1),
         };
         let model: String = words[27..47]
             .iter()
@@ -157,7 +157,7 @@ pub struct AtaDisk<P> {
 
 impl<P: Port + Send + 'static> AtaDisk<P> {
     /// A disk that was identified, as a block device.
-    pub fn new(port: P, identity: Identity) -> Box<dyn BlockDevice + Send> {
+    pub fn boxed(port: P, identity: Identity) -> Box<dyn BlockDevice + Send> {
         Box::new(Self {
             port,
             identity,

@@ -113,7 +113,7 @@ pub fn probe(
                         channel: channel.clone(),
                         device,
                     };
-                    found(place, AtaDisk::new(port, identity));
+                    found(place, AtaDisk::boxed(port, identity));
                 }
                 Some(Err(reason)) => crate::error!("disk at {place} ignored: {reason}"),
             }
@@ -391,7 +391,9 @@ impl Port for IdePort {
     }
 
     fn reaches(&self, run: &Run) -> bool {
-        run.phys % 2 == 0 && run.bytes % 2 == 0 && run.phys + run.bytes as u64 <= 1 << 32
+        run.phys.is_multiple_of(2)
+            && run.bytes.is_multiple_of(2)
+            && run.phys + run.bytes as u64 <= 1 << 32
     }
 
     fn execute(&mut self, command: &Command, runs: &[Run]) -> Result<(), PortError> {

@@ -11,7 +11,7 @@ use core::ptr::NonNull;
 use virtio_drivers::transport::mmio::{MmioTransport, VirtIOHeader};
 use virtio_drivers::transport::pci::PciTransport;
 use virtio_drivers::transport::pci::bus::DeviceFunction;
-use virtio_drivers::transport::{DeviceType, SomeTransport, Transport};
+use virtio_drivers::transport::{DeviceType, SomeTransport};
 use virtio_drivers::{BufferDirection, Hal, PhysAddr};
 
 use super::pci::PciBus;
@@ -139,9 +139,4 @@ fn block_at(registers: NonNull<u8>, bytes: usize) -> Option<SomeTransport<'stati
             None
         }
     }
-}
-
-/// Whether a transport leads to a block device.
-pub fn is_block(transport: &SomeTransport<'static>) -> bool {
-    transport.device_type() == DeviceType::Block
 }
