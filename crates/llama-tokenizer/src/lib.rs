@@ -25,7 +25,7 @@ mod stream;
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use llama_model::{TokenKind, Vocabulary, VocabularyKind};
+use llama_model::{StringTable, TokenKind, Vocabulary, VocabularyKind};
 use thiserror::Error;
 
 pub use pre::PreTokenizer;
@@ -100,7 +100,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`TokenizerError::PreTokenizer`] if it splits words in a way we do not know.
-    pub fn new(vocabulary: Vocabulary) -> Result<Self, TokenizerError> {
+    pub fn new(mut vocabulary: Vocabulary) -> Result<Self, TokenizerError> {
         let lookup = Lookup::new(&vocabulary.tokens);
         let algorithm = match &vocabulary.kind {
             VocabularyKind::Llama => Algorithm::Spm,
@@ -113,6 +113,8 @@ impl Tokenizer {
                 Algorithm::Bpe(Bpe::new(&vocabulary, &lookup, pre))
             }
         };
+        // The merges are in their table now.
+        vocabulary.merges = StringTable::default();
         let mut ends: Vec<u32> = [vocabulary.eos, vocabulary.eot]
             .into_iter()
             .flatten()
@@ -136,7 +138,7 @@ impl Tokenizer {
         })
     }
 
-    /// What the model file says about its tokens.
+    /// What the model file says about its tokens, without the merges.
     #[must_use]
     pub fn vocabulary(&self) -> &Vocabulary {
         &self.vocabulary
