@@ -221,7 +221,10 @@ impl<'c> Program<'c> {
         }
         let trapped = adapt(&mut module, cpu, cpu_features)?;
         module.internalise(&[&entry]);
-        module.run_passes("globaldce", None)?;
+        // Nothing unwinds: no landing pad is ever reached, and none of them needs code.
+        module.run_passes("function(lower-invoke),globaldce", None)?;
+        module.functions().iter().for_each(llvm::Function::remove_personality);
+        module.run_passes("function(simplifycfg),globaldce", None)?;
         timings.link = start.elapsed();
         Ok(Program {
             module,

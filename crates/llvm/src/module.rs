@@ -638,6 +638,17 @@ impl Function<'_> {
         }
     }
 
+    /// Forgets the function that unwinding would ask. Nothing in the body may refer to it: no landing pads that can be
+    /// reached.
+    pub fn remove_personality(&self) {
+        // SAFETY: the function is alive.
+        unsafe {
+            if LLVMIsDeclaration(self.raw) == 0 && LLVMHasPersonalityFn(self.raw) != 0 {
+                LLVMSetPersonalityFn(self.raw, ptr::null_mut());
+            }
+        }
+    }
+
     /// Removes an attribute such as `uwtable`.
     pub fn remove_attribute(&self, name: &str) {
         // SAFETY: pointer and length describe `name`.
