@@ -69,31 +69,46 @@ where
     });
 }
 
-/// Rows that several threads write at once: [`split`] for `columns` rows of `row_len` numbers, all
-/// cut at the same places. `work(range, rows)` gets a [`RowParts`] that hands out the part
-/// `range` of each row.
+/// A matrix that several threads write at once: `out` is a whole number of rows of `row_len`.
+pub struct Rows<'a, T> {
+    cells: Parts<'a, T>,
+    row_len: usize,
+}
+
+impl<'a, T: Send> Rows<'a, T> {
+    /// Rows of `row_len` numbers each; a rest of `out` that is no whole row is left alone.
+    #[must_use]
+    pub fn new(out: &'a mut [T], row_len: usize) -> Self {
+        // SAFETY: as in `split`.
+        let cells = Parts(unsafe { &*(core::ptr::from_mut(out) as *const [UnsafeCell<T>]) });
+        Rows { cells, row_len }
+    }
+}
+
+/// Gives each of `threads` threads its part of the columns of every matrix in `outs`, cut at
+/// multiples of `grain`: `work([range and RowParts of each])`.
 #[inline]
-pub fn split_rows<T: Send, F>(threads: usize, grain: usize, row_len: usize, out: &mut [T], work: F)
-where
-    F: Fn(Range<usize>, &mut RowParts<'_, T>) + Sync,
+pub fn split_rows<T: Send, F, const M: usize>(
+    threads: usize,
+    grain: usize,
+    outs: [Rows<'_, T>; M],
+    work: F,
+) where
+    F: Fn([(Range<usize>, RowParts<'_, T>); M]) + Sync,
 {
-    let rows = out.len().checked_div(row_len).unwrap_or(0);
-    // SAFETY: as in `split`.
-    let cells = Parts(unsafe { &*(core::ptr::from_mut(out) as *const [UnsafeCell<T>]) });
-    let threads = if row_len <= grain { 1 } else { threads };
+    let longest = outs.iter().map(|m| m.row_len).max().unwrap_or(0);
+    let threads = threads.clamp(1, longest.div_ceil(grain.max(1)).max(1));
     run(threads, |index| {
-        let cells = &cells;
-        let range = part(row_len, grain, index, threads);
-        if range.is_empty() {
-            return;
-        }
-        let mut parts = RowParts {
-            cells: cells.0,
-            row_len,
-            rows,
-            range: range.clone(),
-        };
-        work(range, &mut parts);
+        work(core::array::from_fn(|m| {
+            let out = &outs[m];
+            let range = part(out.row_len, grain, index, threads);
+            let parts = RowParts {
+                cells: out.cells.0,
+                row_len: out.row_len,
+                range: range.clone(),
+            };
+            (range, parts)
+        }));
     });
 }
 
@@ -103,7 +118,6 @@ where
 pub struct RowParts<'a, T> {
     cells: &'a [UnsafeCell<T>],
     row_len: usize,
-    rows: usize,
     range: Range<usize>,
 }
 
@@ -111,7 +125,7 @@ impl<T> RowParts<'_, T> {
     /// Number of rows.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.rows
+        self.cells.len().checked_div(self.row_len).unwrap_or(0)
     }
 
     /// This thread's part of row `index`.
@@ -163,15 +177,20 @@ mod tests {
                 }
             });
             assert_eq!(out, (1..=103).collect::<Vec<_>>());
-            let mut out = vec![0usize; 3 * 37];
-            split_rows(threads, 4, 37, &mut out, |range, rows| {
-                for r in 0..rows.rows() {
-                    for (i, x) in range.clone().zip(rows.row(r)) {
-                        *x += r * 37 + i + 1;
+            let (mut a, mut b) = (vec![0usize; 3 * 37], vec![0usize; 2 * 5]);
+            let outs = [Rows::new(&mut a, 37), Rows::new(&mut b, 5)];
+            split_rows(threads, 4, outs, |parts| {
+                for (range, mut rows) in parts {
+                    for r in 0..rows.rows() {
+                        let len = rows.row_len;
+                        for (i, x) in range.clone().zip(rows.row(r)) {
+                            *x += r * len + i + 1;
+                        }
                     }
                 }
             });
-            assert_eq!(out, (1..=111).collect::<Vec<_>>());
+            assert_eq!(a, (1..=111).collect::<Vec<_>>());
+            assert_eq!(b, (1..=10).collect::<Vec<_>>());
         }
     }
 }

@@ -110,7 +110,7 @@ pub trait Simd: Copy {
         x: [&Words; N],
     ) -> [[Self::I; 2]; N];
 
-    /// Fetches the cache line at `bytes[index]` ahead of its use, if there is one.
+    /// Asks for the cache line at `bytes[index]` ahead of its use; it may lie behind the end.
     fn prefetch(self, bytes: &[u8], index: usize);
 
     /// The sum of all lanes, in one order: halves are added lane by lane until one is left.

@@ -1,0 +1,364 @@
+//! Products: a range of rows of one matrix with all columns of activations.
+
+use core::ops::Range;
+
+use guest::parallel::{self, RowParts, Rows};
+use guest::simd::{LANES, Simd, Task, Words, dispatch};
+use llama_model::TensorFormat;
+
+use crate::activations::Activations;
+use crate::layout::GROUP_ROWS;
+use crate::matrix::Matrix;
+
+/// How far ahead of their use weights are fetched.
+const AHEAD: usize = 4096;
+
+/// `outs[m]` (columns, rows of the matrix) = `matrices[m]` times `x`, all in one parallel region.
+///
+/// # Panics
+/// If a matrix has other columns than `x` has numbers, or an output another length.
+pub fn multiply<const M: usize>(
+    threads: usize,
+    matrices: [&Matrix; M],
+    x: &mut Activations,
+    outs: [&mut [f32]; M],
+) {
+    for (matrix, out) in matrices.iter().zip(&outs) {
+        assert_eq!(out.len(), matrix.rows() * x.columns());
+        x.encode(matrix.encoding());
+    }
+    let x = &*x;
+    let mut lens = matrices.iter().map(|m| m.rows());
+    let outs = outs.map(|out| Rows::new(out, lens.next().unwrap_or(0)));
+    parallel::split_rows(threads, GROUP_ROWS, outs, |parts| {
+        for (matrix, (range, mut out)) in matrices.iter().zip(parts) {
+            matrix.multiply_rows(range, x, &mut out);
+        }
+    });
+}
+
+impl Matrix {
+    /// Rows `range` of the product with `x`, which is encoded for this matrix, into the same range
+    /// of each row of `out` (columns, rows).
+    ///
+    /// # Panics
+    /// If the range does not begin at a multiple of [`GROUP_ROWS`] and end at one or at the last
+    /// row, or `x` has another length than the rows, or is not encoded.
+    pub fn multiply_rows(&self, range: Range<usize>, x: &Activations, out: &mut RowParts<'_, f32>) {
+        assert_eq!(x.len(), self.columns());
+        assert!(range.start.is_multiple_of(GROUP_ROWS) && range.end <= self.rows());
+        assert!(range.end.is_multiple_of(GROUP_ROWS) || range.end == self.rows());
+        dispatch(Multiply {
+            matrix: self,
+            range,
+            x,
+            out,
+        });
+    }
+}
+
+struct Multiply<'a, 'b> {
+    matrix: &'a Matrix,
+    range: Range<usize>,
+    x: &'a Activations,
+    out: &'a mut RowParts<'b, f32>,
+}
+
+impl Task for Multiply<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.matrix.format() {
+            TensorFormat::F32 => self.groups::<S, Plain32>(s),
+            TensorFormat::F16 => self.groups::<S, Plain16>(s),
+            TensorFormat::Q8_0 => self.groups::<S, Blocks8>(s),
+            TensorFormat::Q4_0 => self.groups::<S, Blocks4<0>>(s),
+            TensorFormat::Q4_1 => self.groups::<S, Blocks4<1>>(s),
+            TensorFormat::Q6_K => self.groups::<S, Blocks6>(s),
+        }
+    }
+}
+
+impl Multiply<'_, '_> {
+    #[inline(always)]
+    fn groups<S: Simd, K: Kernel>(self, s: S) {
+        let columns = self.x.columns().min(self.out.rows());
+        let Range { start, end } = self.range;
+        for first in (start..end).step_by(GROUP_ROWS) {
+            let group = Group {
+                matrix: self.matrix,
+                index: first / GROUP_ROWS,
+            };
+            let place = first - start..(first - start + GROUP_ROWS).min(end - start);
+            let mut c = 0;
+            while c < columns {
+                let left = columns - c;
+                let place = place.clone();
+                c += match left {
+                    8.. if S::WIDE => tile::<S, K, 8>(s, &group, self.x, c, place, self.out),
+                    4.. => tile::<S, K, 4>(s, &group, self.x, c, place, self.out),
+                    _ => tile::<S, K, 1>(s, &group, self.x, c, place, self.out),
+                };
+            }
+        }
+    }
+}
+
+/// One group of rows times `N` columns from `first` on; gives back `N`.
+#[inline(always)]
+fn tile<S: Simd, K: Kernel, const N: usize>(
+    s: S,
+    group: &Group<'_>,
+    x: &Activations,
+    first: usize,
+    place: Range<usize>,
+    out: &mut RowParts<'_, f32>,
+) -> usize {
+    let columns: [usize; N] = core::array::from_fn(|c| first + c);
+    for (acc, c) in K::group::<S, N>(s, group, x, columns)
+        .into_iter()
+        .zip(columns)
+    {
+        let to = &mut out.row(c)[place.clone()];
+        if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
+            s.store(acc, to);
+        } else {
+            let mut lanes = [0.0; LANES];
+            s.store(acc, &mut lanes);
+            to.copy_from_slice(&lanes[..to.len()]);
+        }
+    }
+    N
+}
+
+/// Sixteen rows of a matrix.
+struct Group<'a> {
+    matrix: &'a Matrix,
+    index: usize,
+}
+
+impl<'a> Group<'a> {
+    /// Quants by block, then the scales and what is behind them, then everything from the start.
+    #[inline(always)]
+    fn parts<const Q: usize>(&self) -> (&'a [[u8; Q]], &'a [u8], &'a [u8]) {
+        let (data, start) = self.matrix.group(self.index);
+        let here = &data[start..];
+        let (quants, scales) = here.split_at(self.matrix.blocks() * Q);
+        (quants.as_chunks().0, scales, here)
+    }
+}
+
+/// Part `c` of `all`, which are parts of `len` each.
+#[inline(always)]
+fn column<T>(all: &[T], c: usize, len: usize) -> &[T] {
+    &all[c * len..(c + 1) * len]
+}
+
+/// A way to multiply a group of rows; the sums of `N` columns.
+trait Kernel {
+    fn group<S: Simd, const N: usize>(
+        s: S,
+        group: &Group<'_>,
+        x: &Activations,
+        columns: [usize; N],
+    ) -> [S::F; N];
+}
+
+/// `sum += w[k] * x[k]`, k in sequence
+struct Plain32;
+
+impl Kernel for Plain32 {
+    #[inline(always)]
+    fn group<S: Simd, const N: usize>(
+        s: S,
+        group: &Group<'_>,
+        x: &Activations,
+        columns: [usize; N],
+    ) -> [S::F; N] {
+        let (weights, _, here) = group.parts::<64>();
+        let x = columns.map(|c| column(x.values(), c, weights.len()));
+        let mut sums = [s.splat(0.0); N];
+        for (k, w) in weights.iter().enumerate() {
+            s.prefetch(here, 64 * k + AHEAD);
+            let mut numbers = [0.0; LANES];
+            for (number, bytes) in numbers.iter_mut().zip(w.as_chunks().0) {
+                *number = f32::from_le_bytes(*bytes);
+            }
+            let w = s.load(&numbers);
+            for c in 0..N {
+                sums[c] = s.add(sums[c], s.mul(w, s.splat(x[c][k])));
+            }
+        }
+        sums
+    }
+}
+
+/// As [`Plain32`].
+struct Plain16;
+
+impl Kernel for Plain16 {
+    #[inline(always)]
+    fn group<S: Simd, const N: usize>(
+        s: S,
+        group: &Group<'_>,
+        x: &Activations,
+        columns: [usize; N],
+    ) -> [S::F; N] {
+        let (weights, _, here) = group.parts::<32>();
+        let x = columns.map(|c| column(x.values(), c, weights.len()));
+        let mut sums = [s.splat(0.0); N];
+        for (k, w) in weights.iter().enumerate() {
+            s.prefetch(here, 32 * k + AHEAD);
+            let w = s.load_f16(w);
+            for c in 0..N {
+                sums[c] = s.add(sums[c], s.mul(w, s.splat(x[c][k])));
+            }
+        }
+        sums
+    }
+}
+
+/// `sum += (d_w * d_x) * dot`, blocks in sequence. Weights are stored plus 128, so 128 times the sum
+/// of the activations is taken off.
+struct Blocks8;
+
+impl Kernel for Blocks8 {
+    #[inline(always)]
+    fn group<S: Simd, const N: usize>(
+        s: S,
+        group: &Group<'_>,
+        x: &Activations,
+        columns: [usize; N],
+    ) -> [S::F; N] {
+        let (quants, scales, here) = group.parts::<512>();
+        let blocks = quants.len();
+        let words: [&[Words]; N] = columns.map(|c| column(&x.words, c, blocks));
+        let d_x = columns.map(|c| column(&x.scales, c, blocks));
+        let counts = columns.map(|c| column(&x.counts, c, blocks));
+        let mut sums = [s.splat(0.0); N];
+        for (b, (w, scale)) in quants.iter().zip(scales.as_chunks().0).enumerate() {
+            for line in 0..8 {
+                s.prefetch(here, 512 * b + 64 * line + AHEAD);
+            }
+            let mut start = [s.splat_i(0); N];
+            let mut x = [&words[0][b]; N];
+            for c in 0..N {
+                start[c] = s.splat_i(-128 * counts[c][b]);
+                x[c] = &words[c][b];
+            }
+            let dots = s.dot_u8(w, x, start);
+            let d = s.load_f16(scale);
+            for c in 0..N {
+                let d = s.mul(d, s.splat(d_x[c][b]));
+                sums[c] = s.add(sums[c], s.mul(d, s.to_f32(dots[c])));
+            }
+        }
+        sums
+    }
+}
+
+/// `Q4_0` (`MIN` = 0): `sum += (d_w * d_x) * dot` with weights minus 8; `Q4_1` (`MIN` = 1):
+/// `sum += (d_w * d_x) * dot + m_w * s_x`. Blocks in sequence.
+struct Blocks4<const MIN: usize>;
+
+impl<const MIN: usize> Kernel for Blocks4<MIN> {
+    #[inline(always)]
+    fn group<S: Simd, const N: usize>(
+        s: S,
+        group: &Group<'_>,
+        x: &Activations,
+        columns: [usize; N],
+    ) -> [S::F; N] {
+        let scale_bytes = 32 * (MIN + 1);
+        let blocks = group.matrix.blocks();
+        let (quants, scales, here) = group.parts::<256>();
+        let scales = scales.chunks_exact(scale_bytes);
+        let words: [&[Words]; N] = columns.map(|c| column(&x.words, c, blocks));
+        let d_x = columns.map(|c| column(&x.scales, c, blocks));
+        let s_x = columns.map(|c| column(&x.sums, c, blocks));
+        let counts = columns.map(|c| column(&x.counts, c, blocks));
+        let mut sums = [s.splat(0.0); N];
+        for (b, (w, scale)) in quants.iter().zip(scales).enumerate() {
+            for line in 0..4 + MIN {
+                s.prefetch(here, (256 + 64 * MIN) * b + 64 * line + AHEAD);
+            }
+            let mut start = [s.splat_i(0); N];
+            let mut x = [&words[0][b]; N];
+            for c in 0..N {
+                if MIN == 0 {
+                    start[c] = s.splat_i(-8 * counts[c][b]);
+                }
+                x[c] = &words[c][b];
+            }
+            let dots = s.dot_u4(w, x, start);
+            let (halves, _) = scale.as_chunks::<32>();
+            let d = s.load_f16(&halves[0]);
+            for c in 0..N {
+                let mut term = s.mul(s.mul(d, s.splat(d_x[c][b])), s.to_f32(dots[c]));
+                if MIN == 1 {
+                    term = s.add(term, s.mul(s.load_f16(&halves[MIN]), s.splat(s_x[c][b])));
+                }
+                sums[c] = s.add(sums[c], term);
+            }
+        }
+        sums
+    }
+}
+
+/// `sum += (d_w * d_x) * (sum over 16 parts of scale * dot)`, blocks of 256 in sequence. Weights are
+/// stored plus 32, so 32 times the sum of the activations is taken off each part.
+struct Blocks6;
+
+impl Kernel for Blocks6 {
+    #[inline(always)]
+    fn group<S: Simd, const N: usize>(
+        s: S,
+        group: &Group<'_>,
+        x: &Activations,
+        columns: [usize; N],
+    ) -> [S::F; N] {
+        let (quants, scales, here) = group.parts::<3072>();
+        let blocks = quants.len();
+        let words: [&[Words]; N] = columns.map(|c| column(&x.words_k, c, 8 * blocks));
+        let d_x = columns.map(|c| column(&x.scales_k, c, blocks));
+        let counts = columns.map(|c| column(&x.counts_k, c, 16 * blocks));
+        let mut sums = [s.splat(0.0); N];
+        for (b, (w, scale)) in quants.iter().zip(scales.as_chunks::<288>().0).enumerate() {
+            let (factors, d) = scale.split_at(256);
+            let mut dots = [s.splat_i(0); N];
+            let parts = w.as_chunks::<384>().0.iter();
+            for (k, (w, factors)) in parts.zip(factors.as_chunks::<32>().0).enumerate() {
+                for line in 0..6 {
+                    s.prefetch(here, 3072 * b + 384 * k + 64 * line + AHEAD);
+                }
+                let (Some(low), Some(high)) = (w.first_chunk::<256>(), w.last_chunk::<128>())
+                else {
+                    continue;
+                };
+                let mut x = [&words[0][8 * b + k]; N];
+                for c in 0..N {
+                    x[c] = &words[c][8 * b + k];
+                }
+                let pairs = s.dot_u6(low, high, x);
+                let (factors, _) = factors.as_chunks::<16>();
+                for c in 0..N {
+                    for half in 0..2 {
+                        let bias = s.splat_i(-32 * counts[c][16 * b + 2 * k + half]);
+                        let dot = s.mul_i(s.add_i(pairs[c][half], bias), s.load_i8(&factors[half]));
+                        dots[c] = s.add_i(dots[c], dot);
+                    }
+                }
+            }
+            let d = match d.first_chunk::<32>() {
+                Some(d) => s.load_f16(d),
+                None => s.splat(0.0),
+            };
+            for c in 0..N {
+                let d = s.mul(d, s.splat(d_x[c][b]));
+                sums[c] = s.add(sums[c], s.mul(d, s.to_f32(dots[c])));
+            }
+        }
+        sums
+    }
+}
