@@ -16,6 +16,8 @@ pub type ImageVolume = Volume<Slice<FileDevice>>;
 
 /// Memory that kernel, runtime and compiled program need beside model and KV cache, in MiB.
 const BASE_MIB: u64 = 128;
+/// Least memory a machine is given, in MiB: programs other than language models allocate too.
+const LEAST_MIB: u64 = 256;
 /// Memory is given in steps of so many MiB.
 const STEP_MIB: u64 = 64;
 /// Positions of the KV cache that memory is given for, unless the model has fewer: the program's default.
@@ -170,7 +172,10 @@ impl Contents {
                 }
             }
         }
-        Ok(bytes.div_ceil(1 << 20).next_multiple_of(STEP_MIB))
+        Ok(bytes
+            .div_ceil(1 << 20)
+            .next_multiple_of(STEP_MIB)
+            .max(LEAST_MIB))
     }
 
     fn broken(&self, what: &dyn std::fmt::Display) -> Error {

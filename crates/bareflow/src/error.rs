@@ -70,6 +70,14 @@ pub enum Error {
         /// What it said.
         message: String,
     },
+    /// A Rust crate that is no guest program.
+    #[error("{}: {what}", path.display())]
+    Crate {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A module is broken.
     #[error("{}: {source}", path.display())]
     Module {

@@ -1,13 +1,16 @@
-//! From sources to guest modules: C, LLVM assembly, bitcode and ready LLBC modules.
+//! From sources to guest modules: C, Rust, LLVM assembly, bitcode and ready LLBC modules.
 //!
 //! ```text
 //!   .c ──clang-22──┐
 //!   .ll ─llvm-as-22┤
 //!   .bc ───────────┴─ llvm-nm-22: imports, exports ── formats::llbc::encode ──┐
-//!   .llbc ── formats::llbc::parse ────────────────────────────────────────────┴── modules of the image
+//!   .llbc ── formats::llbc::parse ────────────────────────────────────────────┤
+//!   a Rust crate ── rust.rs: one module for each crate in it ─────────────────┴── modules of the image
 //! ```
 //!
 //! C is compiled without running LLVM's passes: the machine's own engine optimises for the processor it finds.
+
+pub mod rust;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,6 +58,15 @@ pub fn modules(sources: &[PathBuf], cflags: &[String]) -> Result<Vec<GuestModule
         if !source.exists() {
             let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(Error::io("read", source, missing));
+        }
+        if source.join("Cargo.toml").exists() {
+            let folder = scratch.path().join(format!("crate-{}", modules.len()));
+            std::fs::create_dir(&folder).map_err(|e| Error::io("create", &folder, e))?;
+            for module in rust::crate_modules(source, &folder)? {
+                let name = module.file.trim_end_matches(".llbc").to_owned();
+                add(&mut modules, source, name, module.container)?;
+            }
+            continue;
         }
         let name = stem(source);
         let bitcode = scratch.path().join(format!("{name}.bc"));

@@ -254,7 +254,8 @@ impl Machine {
             }
             Boot::Grub => {
                 let iso = artifacts.path("grub-bios.iso")?;
-                add(&["-cdrom", &iso.to_string_lossy(), "-boot", "d"]);
+                let drive = format!("if=none,id=cd,media=cdrom,readonly=on,file={}", comma(&iso));
+                add(&["-drive", &drive, "-device", "ide-cd,drive=cd,bootindex=0"]);
             }
             Boot::Uefi => {
                 let (code, variables) = OVMF

@@ -28,7 +28,7 @@ pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
     step("runtime", quiet, || runtime_elf::make(paths, quiet))?;
-    step("guest modules", quiet, || guest_bitcode::llama(paths, quiet))?;
+    step("guest modules", quiet, || guest_bitcode::llama(paths))?;
     step("kernel", quiet, || kernel(paths, quiet))?;
     step("boot stages", quiet, || boot_stages::make(paths))?;
     step("boot loaders", quiet, || grub::make(paths))?;

@@ -9,8 +9,8 @@ mod demo;
 mod fuzz;
 mod gen_model;
 mod golden;
-mod guest_bitcode;
 mod grub;
+mod guest_bitcode;
 mod guests;
 mod licences;
 mod machine_test;
@@ -117,7 +117,12 @@ fn run(task: Task) -> Result<ExitCode> {
         }
         Task::Check => check::all(&paths)?,
         Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,
-        Task::GenModel { kind, output, format, seed } => {
+        Task::GenModel {
+            kind,
+            output,
+            format,
+            seed,
+        } => {
             let vocabulary = "crates/llama/tests/data/ggml-vocab-llama-spm.gguf";
             gen_model::write(kind, &format, &paths.root.join(vocabulary), seed, &output)?;
         }
