@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 use crate::boot_stages;
 use crate::grub;
 use crate::guest_bitcode;
+use crate::ksyms;
 use crate::paths::Paths;
 use crate::runtime_elf;
 use crate::sh::{cargo, run, step};
@@ -67,8 +68,9 @@ pub fn compile(
 /// `kernel.elf`
 fn kernel(paths: &Paths, quiet: bool) -> Result<()> {
     let folder = compile(paths, "kernel", "kernel", KERNEL_FLAGS, quiet)?;
-    let linked = read(&folder.join("kernel"))?;
-    write_if_changed(&paths.artifacts().join("kernel.elf"), &linked)
+    let mut elf = read(&folder.join("kernel"))?;
+    ksyms::embed(&mut elf)?;
+    write_if_changed(&paths.artifacts().join("kernel.elf"), &elf)
 }
 
 /// `kvmprobe.elf`, see crates/bareflow/src/accel.rs.

@@ -12,6 +12,7 @@ mod golden;
 mod grub;
 mod guest_bitcode;
 mod guests;
+mod ksyms;
 mod licences;
 mod machine_test;
 mod machines;
