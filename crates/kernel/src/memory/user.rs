@@ -110,5 +110,5 @@ pub fn text(at: usize, most: usize) -> Result<String, Errno> {
         }
         at = page_end;
     }
-    Err(Errno::NAMETOOLONG)
+    Err(if at < USER_END { Errno::NAMETOOLONG } else { Errno::FAULT })
 }
