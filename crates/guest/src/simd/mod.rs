@@ -56,6 +56,8 @@ pub trait Simd: Copy {
     fn load_f16(self, from: &[u8; 32]) -> Self::F;
     /// Lanes to memory.
     fn store(self, x: Self::F, to: &mut [f32; 16]);
+    /// Lanes to memory as half-precision numbers, rounded to nearest even.
+    fn store_f16(self, x: Self::F, to: &mut [u8; 32]);
     /// `a + b`
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a - b`

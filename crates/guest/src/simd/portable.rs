@@ -84,6 +84,12 @@ impl Simd for Portable {
         *to = x;
     }
     #[inline(always)]
+    fn store_f16(self, x: Self::F, to: &mut [u8; 32]) {
+        for i in 0..16 {
+            [to[2 * i], to[2 * i + 1]] = f16_from_f32(x[i]).to_le_bytes();
+        }
+    }
+    #[inline(always)]
     fn add(self, a: Self::F, b: Self::F) -> Self::F {
         map2(a, b, |a, b| a + b)
     }

@@ -56,6 +56,9 @@ impl Task for Everything {
         keep(s.exp(f));
         keep(s.load_f16(self.w[..32].try_into().unwrap()));
         keep(s.to_f32(s.load_i8(self.w[..16].try_into().unwrap())));
+        let mut halves = [0; 32];
+        s.store_f16(s.mul(f, s.splat(1000.0)), &mut halves);
+        keep(s.load_f16(&halves));
         keep(s.splat(s.sum(f)));
         keep(s.splat(s.largest(f)));
         out

@@ -71,6 +71,10 @@ impl Simd for Avx512Vnni {
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), x) }
     }
     #[inline(always)]
+    fn store_f16(self, x: __m512, to: &mut [u8; 32]) {
+        unsafe { _mm256_storeu_si256(to.as_mut_ptr().cast(), _mm512_cvtps_ph::<0>(x)) }
+    }
+    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         unsafe { _mm512_add_ps(a, b) }
     }
@@ -229,7 +233,8 @@ macro_rules! parts {
         loadi $loadi:ident, set1i $set1i:ident, set16 $set16:ident, addi $addi:ident, muli $muli:ident, cvt $cvt:ident,
         cvtt $cvtt:ident, cast $cast:ident, slli32 $slli32:ident, srli16 $srli16:ident, slli16 $slli16:ident,
         and $and:ident, or $or:ident, maddubs $maddubs:ident, madd $madd:ident, add16 $add16:ident,
-        i8 |$s1:ident, $from1:ident| $i8:expr, f16 |$s2:ident, $from2:ident| $f16:expr
+        i8 |$s1:ident, $from1:ident| $i8:expr, f16 |$s2:ident, $from2:ident| $f16:expr,
+        to_f16 |$s3:ident, $x3:ident, $to3:ident| $to_f16:expr
     ) => {
         impl Simd for $level {
             type F = [$f; $n];
@@ -252,6 +257,11 @@ macro_rules! parts {
             #[inline(always)]
             fn store(self, x: Self::F, to: &mut [f32; 16]) {
                 unsafe { $($store(to.as_mut_ptr().add(16 / $n * $p), x[$p]);)* }
+            }
+            #[inline(always)]
+            fn store_f16(self, x: Self::F, to: &mut [u8; 32]) {
+                let ($s3, $x3, $to3) = (self, x, to);
+                $to_f16
             }
             #[inline(always)]
             fn add(self, a: Self::F, b: Self::F) -> Self::F {
@@ -426,6 +436,10 @@ parts! {
             _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().cast())),
             _mm256_cvtph_ps(_mm_loadu_si128(from.as_ptr().add(16).cast())),
         ]
+    },
+    to_f16 |_simd, x, to| unsafe {
+        _mm_storeu_si128(to.as_mut_ptr().cast(), _mm256_cvtps_ph::<0>(x[0]));
+        _mm_storeu_si128(to.as_mut_ptr().add(16).cast(), _mm256_cvtps_ph::<0>(x[1]));
     }
 }
 
@@ -446,5 +460,10 @@ parts! {
             _mm_cvtepi8_epi32(_mm_srli_si128::<12>(bytes)),
         ]
     },
-    f16 |simd, from| simd.load(&Portable.load_f16(from))
+    f16 |simd, from| simd.load(&Portable.load_f16(from)),
+    to_f16 |simd, x, to| {
+        let mut lanes = [0.0; 16];
+        simd.store(x, &mut lanes);
+        Portable.store_f16(lanes, to);
+    }
 }
