@@ -15,12 +15,20 @@ use core::arch::global_asm;
 
 global_asm!(
     // --- headers ---------------------------------------------------------------------------------------------
-    // Multiboot2 specification 3.1: entry address tag (3), page-aligned modules are of no use to us.
+    // Multiboot2 specification 3.1: address tag (2), entry address tag (3). GRUB's ELF loader wants an `e_entry` among
+    // the virtual addresses, ours is physical for stage 2; with the address tag it copies the file as it lies, which is
+    // right because all segments follow each other in the file as they do in memory.
     ".pushsection .boot.header,\"a\"",
     ".balign 8",
     "multiboot_header:",
     ".long 0xE85250D6, 0, multiboot_end - multiboot_header",
     ".long 0x100000000 - (0xE85250D6 + (multiboot_end - multiboot_header))",
+    ".short 2, 0",
+    ".long 24",
+    ".long multiboot_header - {base}",
+    ".long __image_start - {base}",
+    ".long __bss_start - {base}",
+    ".long __bss_end - {base}",
     ".short 3, 0",
     ".long 12",
     ".long _multiboot_start - {base}",
