@@ -1,13 +1,21 @@
 //! From the linked program to relocatable objects.
 //!
-//! The IR passes run over the whole program at once: the entry reaches everything, all else is internal, so inlining
-//! crosses module borders and dead code goes first. Code generation takes more than half of the time and works
-//! function by function: with several CPUs the optimised program is split into units of about equal size, each generated
-//! on a thread with a context of its own. The split changes no code, only where functions lie.
+//! The program is compiled in units, side by side on the CPUs there are, each thread with an LLVM context of its own.
+//! There are two ways to split it:
+//!
+//! - *One level for all.* The IR passes run over the whole program at once: only the entry is visible, so inlining
+//!   crosses module borders and dead code goes first. The optimised program is then split for code generation, which
+//!   takes half of the time. The split changes no code, only where functions lie.
+//! - *Hot and cold.* Where compiling is slow (an emulated CPU), functions that look hot get the level asked for and all
+//!   others a lower one: see [`mod@crate::heat`]. The split comes first; small functions are copied into the hot units, so
+//!   that they can be inlined there.
 
+use crate::heat;
 use crate::{Cpu, Error, Program, Progress, Timings};
-use llvm::{CodegenLevel, Context, FileType, Linkage, Module, TargetMachine};
+use llvm::{CodegenLevel, Context, FileType, Module, TargetMachine};
+use std::collections::HashSet;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Optimisation level of a tier.
@@ -82,8 +90,10 @@ impl std::fmt::Display for Level {
 /// How to compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Level for the whole program.
+    /// Level of the program; with `cold`, of its hot functions.
     pub level: Level,
+    /// Level of the functions that do not look hot; the same as `level` compiles the program as a whole.
+    pub cold: Level,
     /// Threads for code generation, at least 1.
     pub threads: usize,
     /// Keep IR text and assembly of what was compiled.
@@ -94,6 +104,7 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             level: Level::O2,
+            cold: Level::O2,
             threads: 1,
             dump: false,
         }
@@ -142,20 +153,24 @@ pub fn compile(
         mut timings,
         ..
     } = program;
-    let machine = options.level.machine(cpu)?;
-
+    let level = options.level;
     progress(Progress::Optimising {
         functions: bodies(&module),
     });
     let start = Instant::now();
-    module.run_passes(options.level.pipeline(), Some(&machine))?;
+    let split_first = options.cold != level && module.can_split();
+    if !split_first {
+        module.run_passes(level.pipeline(), Some(&level.machine(cpu)?))?;
+    }
     // Hidden instead of internal: units can refer to each other, and addresses of functions can be asked for.
     module.externalise("");
     timings.optimise = start.elapsed();
 
     let ir = options.dump.then(|| module.to_ir());
     let assembly = if options.dump {
-        let text = machine.emit(&mut module.duplicate(), FileType::Assembly)?;
+        let text = level
+            .machine(cpu)?
+            .emit(&mut module.duplicate(), FileType::Assembly)?;
         Some(String::from_utf8_lossy(&text).into_owned())
     } else {
         None
@@ -165,21 +180,44 @@ pub fn compile(
         functions: bodies(&module),
     });
     let start = Instant::now();
-    let objects = if options.threads > 1 && module.can_split() {
-        in_units(module, options.level, cpu, options.threads)?
+    let units = if split_first {
+        hot_and_cold(&module, level, options.cold, options.threads)
+    } else if options.threads > 1 && module.can_split() {
+        balanced(&module, level, options.threads)
     } else {
-        vec![machine.emit(&mut module, FileType::Object)?]
+        Vec::new()
+    };
+    let objects = if units.len() > 1 {
+        in_units(module, &units, cpu, options.threads)?
+    } else {
+        if split_first {
+            module.run_passes(level.pipeline(), Some(&level.machine(cpu)?))?;
+        }
+        vec![level.machine(cpu)?.emit(&mut module, FileType::Object)?]
     };
     timings.codegen = start.elapsed();
     Ok(Compiled {
         objects,
         entry,
-        level: options.level,
+        level,
         cpu: cpu.clone(),
         timings,
         ir,
         assembly,
     })
+}
+
+/// What one thread compiles at a time.
+struct Unit {
+    /// Functions this unit defines.
+    functions: Vec<String>,
+    /// Functions copied into it for inlining.
+    copies: Vec<String>,
+    level: Level,
+    /// Whether the IR passes of the level are still to be run.
+    optimise: bool,
+    /// Whether the program's variables are defined here; true for exactly one unit.
+    variables: bool,
 }
 
 /// Which functions go into which unit: the largest first, each into the unit that is smallest so far.
@@ -198,57 +236,105 @@ fn distribute(mut functions: Vec<(usize, String)>, units: usize) -> Vec<Vec<Stri
         .collect()
 }
 
-/// Splits the program into units and generates code for them side by side. Variables live in the first unit.
-fn in_units(
-    module: Module<'_>,
-    level: Level,
-    cpu: &Cpu,
-    units: usize,
-) -> Result<Vec<Vec<u8>>, Error> {
+/// An optimised program in units of about equal size.
+fn balanced(module: &Module<'_>, level: Level, units: usize) -> Vec<Unit> {
     let sizes = module
         .functions()
         .iter()
-        .filter(|f| !f.is_declaration() && f.linkage() != Linkage::AvailableExternally)
+        .filter(|f| !f.is_declaration())
         .map(|f| (f.instruction_count(), f.name()))
         .collect();
-    let units = distribute(sizes, units);
-    if units.len() < 2 {
-        let mut module = module;
-        return Ok(vec![
-            level.machine(cpu)?.emit(&mut module, FileType::Object)?,
-        ]);
+    let unit = |(i, functions)| Unit {
+        functions,
+        copies: Vec::new(),
+        level,
+        optimise: false,
+        variables: i == 0,
+    };
+    distribute(sizes, units)
+        .into_iter()
+        .enumerate()
+        .map(unit)
+        .collect()
+}
+
+/// A program that is not yet optimised: hot functions in units of about equal size, the cold ones in one.
+fn hot_and_cold(module: &Module<'_>, hot: Level, cold: Level, threads: usize) -> Vec<Unit> {
+    let heat = heat::guess(module);
+    let cold_unit = Unit {
+        functions: heat.cold,
+        copies: Vec::new(),
+        level: cold,
+        optimise: true,
+        variables: true,
+    };
+    let hot_unit = |functions| Unit {
+        functions,
+        copies: heat.small.clone(),
+        level: hot,
+        optimise: true,
+        variables: false,
+    };
+    // The hot ones first: they take longest.
+    distribute(heat.hot, threads)
+        .into_iter()
+        .map(hot_unit)
+        .chain([cold_unit])
+        .collect()
+}
+
+fn set(names: &[String]) -> HashSet<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// Compiles one unit of the program in `module`.
+fn generate(mut module: Module<'_>, unit: &Unit, cpu: &Cpu) -> Result<Vec<u8>, Error> {
+    module.keep_with_copies(&set(&unit.functions), &set(&unit.copies), unit.variables);
+    let machine = unit.level.machine(cpu)?;
+    if unit.optimise {
+        module.run_passes("globaldce", None)?;
+        module.run_passes(unit.level.pipeline(), Some(&machine))?;
     }
+    module.run_passes("elim-avail-extern,globaldce", None)?;
+    // Copies that were not inlined everywhere left internal helpers behind only if a pass made some; none may clash.
+    Ok(machine.emit(&mut module, FileType::Object)?)
+}
+
+/// Compiles the units on several threads, each taking the next one that is left.
+fn in_units(
+    module: Module<'_>,
+    units: &[Unit],
+    cpu: &Cpu,
+    threads: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
     let bitcode = module.to_bitcode();
-    let generate =
-        |module: &mut Module<'_>, index: usize, keep: &[String]| -> Result<Vec<u8>, Error> {
-            let keep: Vec<&str> = keep.iter().map(String::as_str).collect();
-            module.keep_only(&keep, index == 0);
-            module.run_passes("elim-avail-extern,globaldce", None)?;
-            Ok(level.machine(cpu)?.emit(module, FileType::Object)?)
-        };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = units[1..]
-            .iter()
-            .enumerate()
-            .map(|(i, keep)| {
-                let (bitcode, generate) = (&bitcode, &generate);
-                scope.spawn(move || {
-                    let context = Context::new();
-                    let mut module =
-                        Module::from_bitcode(&context, &format!("unit{}", i + 1), bitcode)?;
-                    generate(&mut module, i + 1, keep)
-                })
-            })
-            .collect();
-        let mut module = module;
-        let mut objects = vec![generate(&mut module, 0, &units[0])?];
-        drop(module);
-        for other in others {
-            objects.push(other.join().map_err(|_| Error::Thread {
-                message: "code generation panicked".into(),
-            })??);
+    drop(module);
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, Vec<u8>)>, Error> {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(unit) = units.get(index) else {
+                return Ok(done);
+            };
+            let context = Context::new();
+            let module = Module::from_bitcode(&context, &format!("unit{index}"), &bitcode)?;
+            done.push((index, generate(module, unit, cpu)?));
         }
-        Ok(objects)
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(units.len()))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let mut objects = work()?;
+        for other in others {
+            let failed = || Error::Thread {
+                message: "code generation panicked".into(),
+            };
+            objects.extend(other.join().map_err(|_| failed())??);
+        }
+        objects.sort_by_key(|(index, _)| *index);
+        Ok(objects.into_iter().map(|(_, object)| object).collect())
     })
 }
 

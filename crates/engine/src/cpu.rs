@@ -33,6 +33,11 @@ impl Cpu {
         self
     }
 
+    /// Whether the processor is an emulation: compiling takes ten times as long there.
+    pub fn is_emulated(&self) -> bool {
+        self.host.emulated
+    }
+
     /// LLVM name of the scheduling model.
     pub fn tune(&self) -> &str {
         &self.tune

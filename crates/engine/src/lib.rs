@@ -13,12 +13,14 @@
 //! Everything is compiled before the program starts, at one level. The engine knows nothing of files or consoles: it
 //! is given bytes, a table of host symbols and a callback for progress.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod code;
 mod compile;
 mod cpu;
 mod error;
+mod heat;
+pub mod interp;
 mod program;
 mod symbols;
 

@@ -74,15 +74,20 @@ fn every_level_and_split_gives_the_same_result() {
     let before = WRITTEN.load(Ordering::Relaxed);
     let mut results = Vec::new();
     for level in Level::ALL {
-        for threads in [1, 2, 5] {
-            let code = code(
-                &[ir(MIX)],
-                &Options {
-                    level,
-                    threads,
-                    dump: false,
-                },
-            );
+        for (cold, threads) in [
+            (level, 1),
+            (level, 2),
+            (level, 5),
+            (Level::O0, 1),
+            (Level::O0, 3),
+        ] {
+            let options = Options {
+                level,
+                cold,
+                threads,
+                dump: false,
+            };
+            let code = code(&[ir(MIX)], &options);
             results.push(run(&code));
             assert_eq!(code.level(), level);
             let entry = code.symbols().find(code.entry()).unwrap();
@@ -99,6 +104,7 @@ fn o0_keeps_functions_findable_by_address() {
         &[ir(MIX)],
         &Options {
             level: Level::O0,
+            cold: Level::O0,
             threads: 2,
             dump: false,
         },
@@ -270,9 +276,8 @@ fn code_is_never_writable_and_executable() {
     let code = code(
         &[ir(MIX)],
         &Options {
-            level: Level::O2,
             threads: 2,
-            dump: false,
+            ..Options::default()
         },
     );
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();

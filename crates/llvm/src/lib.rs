@@ -22,6 +22,7 @@ mod fatal;
 pub mod ir;
 mod jit;
 mod module;
+mod shape;
 mod target;
 mod text;
 
@@ -30,6 +31,7 @@ pub use error::Error;
 pub use fatal::init;
 pub use jit::{Jit, SymbolKind};
 pub use module::{Function, Linkage, Module};
+pub use shape::Shape;
 pub use target::{CodegenLevel, FileType, HostCpu, TRIPLE, TargetMachine};
 
 /// Version of the LLVM this was built against, `major.minor.patch`.

@@ -13,6 +13,7 @@ use llvm_sys::linker::LLVMLinkModules2;
 use llvm_sys::prelude::*;
 use llvm_sys::transforms::pass_builder::*;
 use llvm_sys::{LLVMAttributeFunctionIndex, LLVMLinkage, LLVMVisibility};
+use std::collections::HashSet;
 use std::ffi::c_char;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -377,27 +378,71 @@ impl<'c> Module<'c> {
             unsafe {
                 LLVMIsAGlobalAlias(g).is_null()
                     && (LLVMIsDeclaration(g) != 0
-                        || of_llvm(LLVMGetLinkage(g)) == Linkage::External)
+                        || matches!(
+                            of_llvm(LLVMGetLinkage(g)),
+                            Linkage::External | Linkage::Internal
+                        ))
             }
         })
     }
 
     /// Marks every definition that is not among `functions` (and, without `variables`, every variable) as available
-    /// elsewhere; the pass `elim-avail-extern` then removes it. Nothing may be internal: see [`Module::externalise`].
+    /// elsewhere: good for inlining, then dropped by the pass `elim-avail-extern`. Nothing may be internal: see
+    /// [`Module::externalise`].
     pub fn keep_only(&mut self, functions: &[&str], variables: bool) {
-        let keep: std::collections::HashSet<&str> = functions.iter().copied().collect();
+        let functions = functions.iter().copied().collect();
+        self.cut(&functions, None, variables);
+    }
+
+    /// Like [`Module::keep_only`], but functions that are not among `copies` lose their body at once.
+    pub fn keep_with_copies(
+        &mut self,
+        functions: &HashSet<&str>,
+        copies: &HashSet<&str>,
+        variables: bool,
+    ) {
+        self.cut(functions, Some(copies), variables);
+    }
+
+    fn cut(&mut self, functions: &HashSet<&str>, copies: Option<&HashSet<&str>>, variables: bool) {
         for g in self.globals() {
-            // SAFETY: `g` is a global value of this module; only linkage changes.
+            let name = name_of(g);
+            // SAFETY: `g` is a global value of this module; linkage changes, and a body is replaced by nothing.
             unsafe {
-                let kept = if LLVMIsAFunction(g).is_null() {
-                    variables
+                if LLVMIsDeclaration(g) != 0 || name.starts_with("llvm.") {
+                    continue;
+                }
+                let is_function = !LLVMIsAFunction(g).is_null();
+                let kept = if is_function {
+                    functions.contains(name.as_str())
                 } else {
-                    keep.contains(name_of(g).as_str())
+                    variables
                 };
-                if !kept && LLVMIsDeclaration(g) == 0 && !name_of(g).starts_with("llvm.") {
+                if !kept {
                     LLVMSetLinkage(g, LLVMLinkage::LLVMAvailableExternallyLinkage);
+                    if is_function && copies.is_some_and(|c| !c.contains(name.as_str())) {
+                        self.drop_body(g);
+                    }
                 }
             }
+        }
+    }
+
+    /// Turns a function into a declaration.
+    ///
+    /// # Safety
+    /// `function` is a function of this module; no handle to anything inside it is alive.
+    unsafe fn drop_body(&self, function: LLVMValueRef) {
+        // SAFETY: as the caller promised. Uses go over to a declaration of the same type, name and calling convention.
+        unsafe {
+            let name = name_of(function);
+            let new = LLVMAddFunction(self.raw, c"".as_ptr(), LLVMGlobalGetValueType(function));
+            LLVMSetFunctionCallConv(new, LLVMGetFunctionCallConv(function));
+            LLVMSetVisibility(new, LLVMGetVisibility(function));
+            copy_attributes(function, new);
+            LLVMReplaceAllUsesWith(function, new);
+            LLVMDeleteFunction(function);
+            LLVMSetValueName2(new, name.as_ptr().cast(), name.len());
         }
     }
 
@@ -522,6 +567,25 @@ fn of_llvm(linkage: LLVMLinkage) -> Linkage {
     }
 }
 
+/// Gives `to` the attributes of `from`, also those of parameters and result: they are part of the calling convention.
+///
+/// # Safety
+/// Both are functions of the same type and context.
+unsafe fn copy_attributes(from: LLVMValueRef, to: LLVMValueRef) {
+    // SAFETY: as the caller promised; each vector has room for the number of attributes LLVM named.
+    unsafe {
+        let places = (0..=LLVMCountParams(from)).chain([LLVMAttributeFunctionIndex]);
+        for place in places {
+            let count = LLVMGetAttributeCountAtIndex(from, place) as usize;
+            let mut list = vec![ptr::null_mut(); count];
+            LLVMGetAttributesAtIndex(from, place, list.as_mut_ptr());
+            for attribute in list {
+                LLVMAddAttributeAtIndex(to, place, attribute);
+            }
+        }
+    }
+}
+
 fn name_of(value: LLVMValueRef) -> String {
     let mut len = 0;
     // SAFETY: `value` is alive; pointer and length describe its name.
@@ -536,6 +600,19 @@ pub struct Function<'m> {
 }
 
 impl Function<'_> {
+    pub(crate) fn raw(&self) -> LLVMValueRef {
+        self.raw
+    }
+
+    /// Whether it carries an attribute that has no value, such as `hot`.
+    pub fn has_attribute(&self, name: &str) -> bool {
+        // SAFETY: pointer and length describe `name`.
+        unsafe {
+            let kind = LLVMGetEnumAttributeKindForName(name.as_ptr().cast(), name.len());
+            !LLVMGetEnumAttributeAtIndex(self.raw, LLVMAttributeFunctionIndex, kind).is_null()
+        }
+    }
+
     /// Symbol name.
     pub fn name(&self) -> String {
         name_of(self.raw)

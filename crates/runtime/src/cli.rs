@@ -39,6 +39,9 @@ pub struct Options {
     /// Optimisation level: O0, O1, O2 or O3
     #[arg(long, value_name = "LEVEL", default_value = "O2")]
     pub opt: Level,
+    /// Level of functions that do not look numeric [default: that of --opt; O0 on an emulated CPU]
+    #[arg(long, value_name = "LEVEL")]
+    pub opt_cold: Option<Level>,
     /// Threads the program may use [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::platform::{self, api, call, clock, fault, interrupt, memory, pool};
 use crate::report::{self, Reporter};
-use engine::{Code, Compiled, Context, Cpu, Program, Source, SourceKind};
+use engine::{Code, Compiled, Context, Cpu, Level, Program, Source, SourceKind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -121,6 +121,11 @@ fn compile(
     let program = Program::load(&context, sources, cpu, features, &offered, &mut progress)?;
     let how = engine::Options {
         level: options.opt,
+        cold: options.opt_cold.unwrap_or(if cpu.is_emulated() {
+            Level::O0.min(options.opt)
+        } else {
+            options.opt
+        }),
         threads,
         dump,
     };

@@ -1,7 +1,8 @@
 //! A read-only view of LLVM IR: what an interpreter has to know about a module.
 //!
 //! [`View`] borrows a module; [`Type`], [`Value`] and [`Block`] are handles of pointer size that borrow the view's
-//! module and can be compared and hashed. Nothing here changes IR, except [`name_everything`].
+//! module and can be compared and hashed. Nothing here changes IR, except
+//! [`name_everything`] and [`keep_bodies`].
 //!
 //! Why calling LLVM here is safe:
 //!
@@ -12,12 +13,14 @@
 //! 3. The context is used by one thread at a time: handles are neither `Send` nor `Sync`.
 
 mod constant;
+mod extract;
 mod instruction;
 mod layout;
 mod types;
 mod value;
 
 pub use constant::Constant;
+pub use extract::keep_bodies;
 pub use instruction::{AtomicOp, FloatPredicate, IntPredicate, Opcode};
 pub use layout::Layout;
 pub use types::{Type, TypeKind};
