@@ -4,8 +4,8 @@
 //! longer than running it. Numeric code is what guests spend their time in, and it can be told by its looks:
 //!
 //! - the attribute `hot`, which a programmer can set;
-//! - vector code;
-//! - floating-point arithmetic, more than in passing;
+//! - vector code or floating-point arithmetic, more than in passing: in a loop, or a lot of it, and in either case a
+//!   good part of the function (hash tables use a vector here and there, too);
 //! - functions of moderate size that such functions call.
 //!
 //! The attribute `cold` wins over all of it.
@@ -13,10 +13,10 @@
 use llvm::{Module, Shape};
 use std::collections::{HashMap, HashSet};
 
-/// Vector instructions in a function without a loop that make it hot.
-const VECTORS: usize = 8;
-/// Floating-point operations that make a function hot.
-const FLOATS: usize = 4;
+/// Numeric instructions in a function without a loop that make it hot.
+const NUMERIC: usize = 8;
+/// One instruction in so many must be numeric.
+const DENSITY: usize = 16;
 /// Largest callee, in instructions, that becomes hot with its caller.
 const CALLEE: usize = 300;
 /// Largest function, in instructions, that is copied where it may be inlined.
@@ -33,9 +33,9 @@ pub(crate) struct Heat {
 }
 
 fn looks_hot(shape: &Shape) -> bool {
-    shape.vectors >= VECTORS
-        || shape.floats >= FLOATS
-        || (shape.has_loop && (shape.vectors > 0 || shape.floats > 0))
+    let numeric = shape.vectors + shape.floats;
+    numeric * DENSITY >= shape.instructions
+        && (numeric >= NUMERIC || (shape.has_loop && numeric > 0))
 }
 
 /// Sorts the functions of a module.
