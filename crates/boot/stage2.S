@@ -509,7 +509,10 @@ check_crc:
 // Copies the segments of the ELF file at FILE to their physical addresses.
 //
 // Elf64_Ehdr: 0 ident, 16 type, 18 machine, 24 entry, 32 phoff, 54 phentsize, 56 phnum.
-// Elf64_Phdr: 0 type, 8 offset, 24 paddr, 32 filesz, 40 memsz.
+// Elf64_Phdr: 0 type, 8 offset, 16 vaddr, 24 paddr, 32 filesz, 40 memsz.
+//
+// The entry may be a virtual address, as GRUB demands it: what is jumped to is the physical address of the same byte.
+// An entry in no segment's virtual addresses must lie in one's physical ones.
 load_segments:
     mov ebp, [file_bytes]
     cmp ebp, 64
@@ -538,10 +541,6 @@ load_segments:
     cmp eax, edx
     ja 7f
     add ebx, FILE
-    mov eax, [FILE + 24]
-    mov [entry], eax
-    mov eax, [FILE + 28]
-    mov [entry + 4], eax
 
 1:  cmp dword ptr [ebx], 1                       // PT_LOAD
     jne 3f
@@ -580,15 +579,34 @@ load_segments:
     xor eax, eax
     rep stosb
     pop ecx
+    mov eax, [FILE + 24]                         // entry - vaddr < memsz ?
+    mov edx, [FILE + 28]
+    sub eax, [ebx + 16]
+    sbb edx, [ebx + 20]
+    jnz 2f
+    cmp eax, [ebx + 40]
+    jb 4f
+2:  mov eax, [FILE + 24]                         // entry - paddr < memsz ?
+    cmp dword ptr [FILE + 28], 0
+    jne 3f
+    sub eax, [ebx + 24]
+    jb 3f
+    cmp eax, [ebx + 40]
+    jae 3f
+4:  add eax, [ebx + 24]
+    mov [entry], eax
 3:  add ebx, 56
     dec ecx
     jnz 1b
+    cmp dword ptr [entry], 0
+    je 9f
     ret
 
 5:  fail32 no_memory
 6:  fail32 bad_segment
 7:  fail32 bad_headers
 8:  fail32 bad_elf
+9:  fail32 bad_entry
 
 // Looks for the ACPI root pointer: in the first KiB of the extended BIOS data area, then below 1 MiB.
 find_rsdp:
@@ -642,6 +660,7 @@ bad_size:      .asciz "FLUD header: impossible size of the kernel; build the ima
 bad_crc:       .asciz "the kernel's checksum (CRC-32) is wrong: the disk is damaged; build the image again"
 bad_elf:       .asciz "the kernel is no ELF file for x86-64"
 bad_headers:   .asciz "the kernel's program headers lie outside of its file"
+bad_entry:     .asciz "the kernel's entry point lies in none of its segments"
 bad_segment:   .asciz "a segment of the kernel lies outside of its file or of the memory for kernels"
 
 .balign 8

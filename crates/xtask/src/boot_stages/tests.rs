@@ -220,6 +220,25 @@ fn a_damaged_or_truncated_kernel_is_named() {
     );
 }
 
+#[test]
+fn an_entry_given_as_a_virtual_address_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let image = image(&dir);
+    let mut bytes = std::fs::read(&image).unwrap();
+    // The upper halves of the entry and of every segment's virtual address.
+    let base = [0xFF; 4];
+    bytes[KERNEL + 28..KERNEL + 32].copy_from_slice(&base);
+    for header in 0..usize::from(bytes[KERNEL + 56]) {
+        let at = KERNEL + 64 + header * 56 + 20;
+        bytes[at..at + 4].copy_from_slice(&base);
+    }
+    reseal(&mut bytes);
+    std::fs::write(&image, bytes).unwrap();
+    let (text, code) = boot(&image, "pc", "if=ide", &[]);
+    assert_handoff(&text, 128 << 20);
+    assert_eq!(code, Some(EXIT_GOOD));
+}
+
 /// Puts the right checksum on a changed kernel, so that its ELF headers are looked at.
 fn reseal(disk: &mut [u8]) {
     let bytes = parts().kernel.len();
@@ -243,6 +262,8 @@ fn hostile_elf_headers_are_named() {
     put(36, &[1], "program headers lie outside");
     put(56, &[0xFF, 0xFF], "program headers lie outside");
     put(56, &[0, 0], "program headers lie outside");
+    put(24, &[0, 0, 0, 0x10], "entry point lies in none");
+    put(28, &[1], "entry point lies in none");
     // The first loadable segment, whichever program header that is.
     let kernel = &parts().kernel;
     let table = 64;
