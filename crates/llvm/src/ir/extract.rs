@@ -10,8 +10,13 @@ use std::collections::HashSet;
 /// define under its name; nothing stays internal.
 pub fn keep_bodies(module: &mut Module<'_>, names: &HashSet<&str>) -> Result<(), crate::Error> {
     let view = View::new(module);
-    let all: Vec<_> =
-        view.functions().into_iter().chain(view.variables()).chain(view.aliases()).map(|v| v.raw()).collect();
+    let all: Vec<_> = view
+        .functions()
+        .into_iter()
+        .chain(view.variables())
+        .chain(view.aliases())
+        .map(|v| v.raw())
+        .collect();
     for raw in all {
         let v = Value::of(raw);
         let name = v.name();
@@ -24,7 +29,11 @@ pub fn keep_bodies(module: &mut Module<'_>, names: &HashSet<&str>) -> Result<(),
             LLVMSetVisibility(raw, LLVMVisibility::LLVMDefaultVisibility);
             LLVMSetLinkage(
                 raw,
-                if kept { L::LLVMExternalLinkage } else { L::LLVMAvailableExternallyLinkage },
+                if kept {
+                    L::LLVMExternalLinkage
+                } else {
+                    L::LLVMAvailableExternallyLinkage
+                },
             );
         }
     }

@@ -1,0 +1,282 @@
+//! IR text of thunks, adapters and stubs: the border's machine code, made by LLVM.
+//!
+//! ```text
+//!  interpreter --thunk(function, slots, result)--> machine code
+//!  machine code --stub (r10 = entry)--> adapter(nest r10, arguments...) --enter(entry, slots, result)--> interpreter
+//! ```
+//!
+//! IR types already say how the front end wants values passed; LLVM's own code generator does the rest. So every type of
+//! the System V ABI is served by the same few lines.
+
+use super::shape::{Lane, Shape};
+use super::signature::{Param, Signature};
+use std::fmt::Write;
+
+/// Symbol of the adapters' way into the interpreter.
+pub(crate) const ENTER: &str = "bareflow.interp.enter";
+/// Symbol of the first stub.
+pub(crate) const STUBS: &str = "bareflow.interp.stubs";
+
+/// Name of thunk `n`.
+pub(crate) fn thunk_name(n: usize) -> String {
+    format!("bareflow.thunk.{n}")
+}
+
+/// IR type without attributes.
+fn bare(text: &str, shape: Shape) -> String {
+    match shape {
+        Shape::Int(64) if text.starts_with("ptr") => "ptr".into(),
+        Shape::Int(w) | Shape::Wide(w) => format!("i{w}"),
+        Shape::F32 => "float".into(),
+        Shape::F64 => "double".into(),
+        _ => strip(text),
+    }
+}
+
+/// Cuts the attributes that may follow a type.
+fn strip(text: &str) -> String {
+    for name in [
+        " zeroext",
+        " signext",
+        " inreg",
+        " nest",
+        " swiftself",
+        " swifterror",
+    ] {
+        if let Some((ty, _)) = text.split_once(name) {
+            return ty.to_owned();
+        }
+    }
+    text.to_owned()
+}
+
+/// Reads a value from slots at `%base + offset` into `%name`.
+fn load(out: &mut String, name: &str, ty: &str, shape: Shape, base: &str, offset: usize) {
+    let _ = writeln!(
+        out,
+        "  %{name}.p = getelementptr i8, ptr %{base}, i64 {offset}"
+    );
+    match shape {
+        Shape::Int(w) if w < 64 => {
+            let _ = writeln!(out, "  %{name}.w = load i64, ptr %{name}.p, align 8");
+            let _ = writeln!(out, "  %{name} = trunc i64 %{name}.w to i{w}");
+        }
+        Shape::Wide(w) if w < 128 => {
+            let _ = writeln!(out, "  %{name}.w = load i128, ptr %{name}.p, align 8");
+            let _ = writeln!(out, "  %{name} = trunc i128 %{name}.w to i{w}");
+        }
+        Shape::Vector {
+            element: Lane::Int(1),
+            len,
+        } => {
+            let _ = writeln!(
+                out,
+                "  %{name}.w = load <{len} x i8>, ptr %{name}.p, align 8"
+            );
+            let _ = writeln!(
+                out,
+                "  %{name} = trunc <{len} x i8> %{name}.w to <{len} x i1>"
+            );
+        }
+        _ => {
+            let _ = writeln!(out, "  %{name} = load {ty}, ptr %{name}.p, align 8");
+        }
+    }
+}
+
+/// Writes `%name` to slots at `%base + offset`.
+fn store(out: &mut String, name: &str, ty: &str, shape: Shape, base: &str, offset: usize) {
+    let _ = writeln!(
+        out,
+        "  %{name}.q = getelementptr i8, ptr %{base}, i64 {offset}"
+    );
+    match shape {
+        Shape::Int(w) if w < 64 => {
+            let _ = writeln!(out, "  %{name}.x = zext i{w} %{name} to i64");
+            let _ = writeln!(out, "  store i64 %{name}.x, ptr %{name}.q, align 8");
+        }
+        Shape::Wide(w) if w < 128 => {
+            let _ = writeln!(out, "  %{name}.x = zext i{w} %{name} to i128");
+            let _ = writeln!(out, "  store i128 %{name}.x, ptr %{name}.q, align 8");
+        }
+        Shape::Half => {
+            let _ = writeln!(out, "  store i64 0, ptr %{name}.q, align 8");
+            let _ = writeln!(out, "  store {ty} %{name}, ptr %{name}.q, align 8");
+        }
+        Shape::Vector {
+            element: Lane::Int(1),
+            len,
+        } => {
+            let _ = writeln!(
+                out,
+                "  %{name}.x = zext <{len} x i1> %{name} to <{len} x i8>"
+            );
+            let _ = writeln!(
+                out,
+                "  store <{len} x i8> %{name}.x, ptr %{name}.q, align 8"
+            );
+        }
+        _ => {
+            let _ = writeln!(out, "  store {ty} %{name}, ptr %{name}.q, align 8");
+        }
+    }
+}
+
+/// The result's type without attributes.
+fn result_type(s: &Signature) -> &str {
+    let mut text = s.result.as_str();
+    for name in ["zeroext ", "signext ", "inreg "] {
+        text = text.strip_prefix(name).unwrap_or(text);
+    }
+    text
+}
+
+/// A function `void (function, slots, result)` that makes a call of this type.
+pub(crate) fn thunk(name: &str, s: &Signature) -> String {
+    let mut out =
+        format!("define void @\"{name}\"(ptr %function, ptr %slots, ptr %result) #0 {{\n");
+    let mut offset = 0;
+    let mut args = Vec::new();
+    for (i, p) in s.params.iter().enumerate() {
+        if i == s.fixed && s.variadic {
+            offset += 8; // the hidden va_list is for interpreted callees
+        }
+        load(
+            &mut out,
+            &format!("a{i}"),
+            &bare(&p.text, p.shape),
+            p.shape,
+            "slots",
+            offset,
+        );
+        offset += p.shape.slots() * 8;
+        args.push(format!("{} %a{i}", p.text));
+    }
+    let args = args.join(", ");
+    let fixed: Vec<String> = s
+        .params
+        .iter()
+        .take(s.fixed)
+        .map(|p| bare(&p.text, p.shape))
+        .collect();
+    let ty = if s.variadic {
+        let dots = if fixed.is_empty() { "..." } else { ", ..." };
+        format!("{} ({}{dots})", result_type(s), fixed.join(", "))
+    } else {
+        result_type(s).to_owned()
+    };
+    let attributes = s.result.strip_suffix(result_type(s)).unwrap_or("");
+    let call = format!("call cc {} {attributes}{ty} %function({args})", s.conv);
+    if s.result_shape == Shape::Void {
+        let _ = writeln!(out, "  {call}");
+    } else {
+        let _ = writeln!(out, "  %r = {call}");
+        store(&mut out, "r", result_type(s), s.result_shape, "result", 0);
+    }
+    out += "  ret void\n}\n";
+    out
+}
+
+/// A function of this type that enters the interpreter with the entry in r10.
+fn adapter(n: usize, s: &Signature) -> String {
+    let fixed: &[Param] = &s.params[..s.fixed.min(s.params.len())];
+    let mut params = vec!["ptr nest %self".to_owned()];
+    params.extend(
+        fixed
+            .iter()
+            .enumerate()
+            .map(|(i, p)| format!("{} %a{i}", p.text)),
+    );
+    if s.variadic {
+        params.push("...".into());
+    }
+    let mut out = format!(
+        "define internal cc {} {} @adapter.{n}({}) #0 {{\n",
+        s.conv,
+        s.result,
+        params.join(", ")
+    );
+    let words = s.callee_slots().max(1);
+    let result_words = s.result_shape.slots().max(1);
+    let _ = writeln!(out, "  %slots = alloca [{words} x i64], align 16");
+    let _ = writeln!(out, "  %result = alloca [{result_words} x i64], align 16");
+    let mut offset = 0;
+    for (i, p) in fixed.iter().enumerate() {
+        store(
+            &mut out,
+            &format!("a{i}"),
+            &bare(&p.text, p.shape),
+            p.shape,
+            "slots",
+            offset,
+        );
+        offset += p.shape.slots() * 8;
+    }
+    if s.variadic {
+        let _ = writeln!(out, "  %list = alloca [24 x i8], align 16");
+        let _ = writeln!(out, "  call void @llvm.va_start.p0(ptr %list)");
+        let _ = writeln!(
+            out,
+            "  %hidden = getelementptr i8, ptr %slots, i64 {offset}"
+        );
+        let _ = writeln!(out, "  store ptr %list, ptr %hidden, align 8");
+    }
+    let _ = writeln!(
+        out,
+        "  call void @{ENTER}(ptr %self, ptr %slots, ptr %result)"
+    );
+    if s.result_shape == Shape::Void {
+        out += "  ret void\n}\n";
+    } else {
+        load(&mut out, "r", result_type(s), s.result_shape, "result", 0);
+        let _ = writeln!(out, "  ret {} %r\n}}", result_type(s));
+    }
+    out
+}
+
+const TAIL: &str = "attributes #0 = { nounwind }\n";
+
+/// A module with an adapter for each type, and a stub for each function: (address of its entry, number of its type).
+pub(crate) fn adapters(types: &[Signature], stubs: &[(usize, u32)]) -> String {
+    let mut out = format!("target triple = \"{}\"\n", llvm::TRIPLE);
+    let mut line = |text: &str| {
+        let _ = writeln!(out, "module asm \"{text}\"");
+    };
+    line(".text");
+    line(".p2align 4");
+    line(&format!(".globl {STUBS}"));
+    line(&format!(".type {STUBS}, @function"));
+    line(&format!("{STUBS}:"));
+    for (entry, ty) in stubs {
+        line(&format!("movabsq $0x{entry:x}, %r10"));
+        line(&format!("jmp adapter.{ty}"));
+        line(".p2align 4");
+    }
+    let _ = writeln!(out, "declare void @{ENTER}(ptr, ptr, ptr)");
+    let _ = writeln!(out, "declare void @llvm.va_start.p0(ptr)");
+    for (n, s) in types.iter().enumerate() {
+        out += &adapter(n, s);
+    }
+    let used: Vec<String> = (0..types.len())
+        .map(|n| format!("ptr @adapter.{n}"))
+        .collect();
+    if !used.is_empty() {
+        // Only the stubs use them, and assembly text does not count as a use.
+        let _ = writeln!(
+            out,
+            "@llvm.used = appending global [{} x ptr] [{}], section \"llvm.metadata\"",
+            used.len(),
+            used.join(", ")
+        );
+    }
+    out + TAIL
+}
+
+/// A module with a thunk for each type of call.
+pub(crate) fn thunks(types: &[Signature]) -> String {
+    let mut out = format!("target triple = \"{}\"\n", llvm::TRIPLE);
+    for (n, s) in types.iter().enumerate() {
+        out += &thunk(&thunk_name(n), s);
+    }
+    out + TAIL
+}

@@ -1,0 +1,282 @@
+//! A decoded function, and the tables its rarer instructions refer to.
+
+use super::entry::FuncEntry;
+use super::lanes::{F1, F2, F3};
+use super::op::Ins;
+use super::shape::Lane;
+use llvm::ir::{AtomicOp, IntPredicate, Opcode};
+use std::sync::atomic::AtomicU64;
+
+/// Why a function must be compiled instead of interpreted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("function {function} cannot be interpreted: {reason}; instruction: {instruction}")]
+pub struct Unsupported {
+    /// The function.
+    pub function: String,
+    /// The first instruction that stands in the way, as IR text.
+    pub instruction: String,
+    /// What about it.
+    pub reason: String,
+}
+
+/// A function in the interpreter's form. Nothing in it refers to LLVM any more.
+#[derive(Debug)]
+pub struct Code {
+    pub(crate) name: String,
+    pub(crate) ins: Vec<Ins>,
+    /// Copied below the frame pointer at each call, in the order of memory.
+    pub(crate) consts: Vec<u64>,
+    /// Bytes of a frame above its frame pointer, a multiple of 16.
+    pub(crate) frame_bytes: usize,
+    pub(crate) lanes: Vec<LaneOp>,
+    pub(crate) wides: Vec<WideOp>,
+    pub(crate) atomics: Vec<AtomicIns>,
+    pub(crate) vectors: Vec<VectorOp>,
+    pub(crate) overflows: Vec<OverflowOp>,
+    pub(crate) switches: Vec<SwitchTable>,
+    pub(crate) sites: Vec<CallSite>,
+    /// Executions of each basic block, if they are counted.
+    pub(crate) counts: Vec<AtomicU64>,
+    pub(crate) loops: Vec<LoopHead>,
+    /// Backward jumps, in steps.
+    pub(crate) back_edges: AtomicU64,
+}
+
+/// A loop header: where on-stack replacement can leave the interpreter.
+#[derive(Debug, Clone)]
+pub struct LoopHead {
+    /// Index of the basic block in the function.
+    pub block: u32,
+    /// Index of its first instruction.
+    pub at: u32,
+    /// Values that are alive there, the block's phis included: where they lie, and which they are.
+    pub live: Vec<LiveValue>,
+}
+
+/// A value that is alive at a loop header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveValue {
+    /// First slot, counted in words from the frame pointer.
+    pub slot: i16,
+    /// Number of slots.
+    pub slots: u16,
+    /// Which value: parameters are counted first, then all instructions of the function in order.
+    pub value: u32,
+}
+
+impl Code {
+    /// The function's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of the interpreter's instructions.
+    pub fn len(&self) -> usize {
+        self.ins.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ins.is_empty()
+    }
+
+    /// Bytes of a frame.
+    pub fn frame_bytes(&self) -> usize {
+        self.frame_bytes
+    }
+
+    /// Executions of each basic block, in the order of the IR; empty unless they were asked for.
+    pub fn block_counts(&self) -> Vec<u64> {
+        self.counts
+            .iter()
+            .map(|c| c.load(std::sync::atomic::Ordering::Relaxed))
+            .collect()
+    }
+
+    /// Loop headers with the values alive there.
+    pub fn loops(&self) -> &[LoopHead] {
+        &self.loops
+    }
+
+    /// The instructions as text, one a line.
+    pub fn dump(&self) -> String {
+        let mut text = format!(
+            "{}: frame {} bytes, {} constants\n",
+            self.name,
+            self.frame_bytes,
+            self.consts.len()
+        );
+        for (i, ins) in self.ins.iter().enumerate() {
+            let (lo, hi) = (ins.imm as i32, (ins.imm >> 32) as i32);
+            text += &format!(
+                "{i:5} {:?} {} {} {} {:#x} ({lo}, {hi})\n",
+                ins.op, ins.a, ins.b, ins.c, ins.imm
+            );
+        }
+        text
+    }
+}
+
+/// A function on numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LaneFn {
+    One(F1),
+    Two(F2),
+    Three(F3),
+}
+
+/// A function applied to each lane.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LaneOp {
+    pub f: LaneFn,
+    /// Slot of the third operand.
+    pub third: i16,
+    pub in_bytes: u8,
+    pub out_bytes: u8,
+    pub len: u16,
+    /// Bits of a result that count.
+    pub out_mask: u64,
+}
+
+/// An operation on integers of more than 64 bits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WideOp {
+    pub kind: WideKind,
+    /// Bits of the wide operand or result.
+    pub width: u32,
+    /// Slots of the operands and of the result.
+    pub in_slots: u8,
+    pub out_slots: u8,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum WideKind {
+    Binary(Opcode),
+    Compare(IntPredicate),
+    Extend { from: u32, signed: bool },
+    Truncate { to: u32 },
+    FromFloat { lane: Lane, signed: bool },
+    ToFloat { lane: Lane, signed: bool },
+    Ctpop,
+    Ctlz,
+    Cttz,
+    Bswap,
+    Bitreverse,
+    Abs,
+    SMax,
+    SMin,
+    UMax,
+    UMin,
+}
+
+/// An atomic operation of 1, 2, 4 or 8 bytes, always sequentially consistent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AtomicIns {
+    pub kind: AtomicKind,
+    pub bytes: u32,
+    /// Type of the operand.
+    pub lane: Lane,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum AtomicKind {
+    /// r[a] = [r[b]]
+    Load,
+    /// [r[a]] = r[b]
+    Store,
+    /// r[a] = [r[b]]; [r[b]] = r[a] op r[c]
+    Rmw(AtomicOp),
+    /// r[a..] = {old, success}; address r[b], expected r[c], new value in slot `new`
+    CmpXchg { new: i16, flag: u32 },
+    /// Nothing but the order
+    Fence,
+}
+
+/// An operation on vectors that is not lane by lane.
+#[derive(Debug)]
+pub(crate) enum VectorOp {
+    /// r[a] = lane r[c] of r[b]
+    Extract { bytes: u8, len: u32 },
+    /// r[a] = r[b] with lane r[c] replaced by r[value]
+    Insert {
+        bytes: u8,
+        len: u32,
+        value: i16,
+        slots: u16,
+    },
+    /// r[a] = lanes of r[b] and r[c] by index; -1 is zero
+    Shuffle { bytes: u8, len: u32, mask: Vec<i32> },
+    /// r[a] = lanes of r[c] or r[other] by the mask r[b]
+    Select { bytes: u8, len: u32, other: i16 },
+    /// r[a] = bits of the mask r[b]
+    Pack { len: u32 },
+    /// r[a] = mask with the bits r[b]
+    Unpack { len: u32 },
+    /// r[a] = f(..f(start, lane 0).., last lane) of r[b]; without a start lane 0 is it
+    Reduce {
+        f: F2,
+        bytes: u8,
+        len: u32,
+        start: Option<i16>,
+    },
+    /// r[a] = lanes at address r[b] where the mask r[c] is set, else of r[other]
+    MaskedLoad { bytes: u8, len: u32, other: i16 },
+    /// lanes of r[a] to address r[b] where the mask r[c] is set
+    MaskedStore { bytes: u8, len: u32 },
+    /// r[a] = lanes at the addresses r[b] where the mask r[c] is set, else of r[other]
+    Gather { bytes: u8, len: u32, other: i16 },
+    /// lanes of r[a] to the addresses r[b] where the mask r[c] is set
+    Scatter { bytes: u8, len: u32 },
+    /// lane i of r[a] = r[b] + lane i of r[c] * scale + offset; operands may be vectors
+    Address {
+        len: u32,
+        scale: i64,
+        offset: i64,
+        vector_base: bool,
+        index: Option<Lane>,
+        splat: bool,
+    },
+}
+
+/// An operation that tells whether it overflowed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OverflowOp {
+    pub op: Opcode,
+    pub signed: bool,
+    pub width: u32,
+    /// Byte of the result where the flag lies.
+    pub flag: u32,
+}
+
+/// Targets of a switch, relative to it.
+#[derive(Debug)]
+pub(crate) enum SwitchTable {
+    /// Targets of the values from `first` on.
+    Dense {
+        first: u64,
+        targets: Vec<i32>,
+        default: i32,
+    },
+    /// Values in ascending order with their targets.
+    Sparse {
+        values: Vec<u64>,
+        targets: Vec<i32>,
+        default: i32,
+    },
+}
+
+/// A call through an address.
+#[derive(Debug)]
+pub(crate) struct CallSite {
+    /// Slot of the address.
+    pub callee: i16,
+    /// The type called with.
+    pub signature: u32,
+    /// Code that calls a native function of this type.
+    pub thunk: usize,
+}
+
+/// A callee, as an immediate holds it.
+pub(crate) fn entry_imm(entry: &FuncEntry) -> i64 {
+    (&raw const *entry).expose_provenance() as i64
+}

@@ -1,0 +1,260 @@
+//! Raw memory: the interpreter's stack, atomic access, and the ends of a program.
+//!
+//! Each thread that interprets has a stack of its own, made at its first call and kept until the thread ends. It holds
+//! frames and the guest's stack variables:
+//!
+//! ```text
+//!  base (16-aligned) -> saved fp, return address, code, sp | constants | slots (fp points here) | stack variables | next base
+//! ```
+#![allow(unsafe_code)]
+
+use super::code::{AtomicIns, AtomicKind};
+use super::lanes;
+use super::shape::Lane;
+use llvm::ir::{AtomicOp, Opcode};
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::sync::atomic::{
+    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst, fence,
+};
+
+/// Bytes of a thread's stack: reserved at once, but the system gives pages only when they are touched.
+static STACK_BYTES: AtomicUsize = AtomicUsize::new(256 << 20);
+
+/// Sets the size in bytes of the stacks of threads that have not interpreted anything yet (default 256 MiB).
+pub fn set_stack_size(bytes: usize) {
+    STACK_BYTES.store(bytes.max(64 << 10).next_multiple_of(4096), SeqCst);
+}
+
+/// A block of memory that is zero at first.
+pub(crate) struct Block {
+    start: *mut u8,
+    layout: Layout,
+}
+
+impl Block {
+    /// `bytes` of memory at a multiple of `align`, which is rounded up to a power of two.
+    pub fn new(bytes: usize, align: usize) -> Self {
+        let align = align.next_power_of_two().clamp(16, 1 << 20);
+        let Ok(layout) = Layout::from_size_align(bytes.max(16), align) else {
+            handle_alloc_error(Layout::new::<u8>())
+        };
+        // SAFETY: the layout's size is not zero.
+        let start = unsafe { alloc_zeroed(layout) };
+        if start.is_null() {
+            handle_alloc_error(layout);
+        }
+        Block { start, layout }
+    }
+
+    pub fn start(&self) -> *mut u8 {
+        self.start
+    }
+
+    pub fn address(&self) -> u64 {
+        self.start.expose_provenance() as u64
+    }
+
+    pub fn len(&self) -> usize {
+        self.layout.size()
+    }
+
+    /// Copies bytes to an offset; what does not fit is refused.
+    pub fn write(&self, at: usize, bytes: &[u8]) -> bool {
+        let fits = at
+            .checked_add(bytes.len())
+            .is_some_and(|end| end <= self.len());
+        if fits {
+            // SAFETY: the range lies inside the block; the guest that shares it does not run yet.
+            unsafe {
+                self.start
+                    .add(at)
+                    .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
+            }
+        }
+        fits
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout, freed once.
+        unsafe { dealloc(self.start, self.layout) }
+    }
+}
+
+/// A thread's stack.
+pub(crate) struct Stack {
+    _block: Block,
+    /// First free byte, while the interpreter is not running on it; 16-aligned.
+    pub top: Cell<*mut u8>,
+    /// Frames must end below.
+    pub limit: *mut u8,
+}
+
+impl Stack {
+    fn new() -> Self {
+        let block = Block::new(STACK_BYTES.load(SeqCst), 4096);
+        // SAFETY: one past the last byte at most: room for arguments of one call is left free above the limit.
+        let limit = unsafe { block.start().add(block.len() - (32 << 10)) };
+        Stack {
+            top: Cell::new(block.start()),
+            limit,
+            _block: block,
+        }
+    }
+}
+
+thread_local! {
+    static STACK: Stack = Stack::new();
+}
+
+/// Runs `f` with this thread's stack.
+pub(crate) fn with_stack<R>(f: impl FnOnce(&Stack) -> R) -> R {
+    STACK.with(f)
+}
+
+/// Ends the program: its stack is used up.
+#[cold]
+pub(crate) fn overflow(function: &str) -> ! {
+    eprintln!(
+        "error: stack overflow in interpreted function {function} ({} MiB)",
+        STACK_BYTES.load(SeqCst) >> 20
+    );
+    std::process::abort()
+}
+
+/// Ends the program as the processor does at an instruction that must not be reached.
+#[cold]
+pub(crate) fn trap() -> ! {
+    // SAFETY: raises an invalid-opcode fault and touches nothing.
+    unsafe { std::arch::asm!("ud2", options(noreturn, nomem, nostack)) }
+}
+
+/// Ends the program as the processor does at a division by zero.
+#[cold]
+pub(crate) fn divide_error() -> ! {
+    // SAFETY: raises a divide fault; the registers named are all it touches.
+    unsafe {
+        std::arch::asm!("xor ecx, ecx", "div ecx", out("eax") _, out("ecx") _, out("edx") _, options(nomem, nostack));
+    }
+    trap()
+}
+
+/// The same as a lane operation, for read-modify-write.
+fn combine(op: AtomicOp, lane: Lane, old: u64, x: u64) -> u64 {
+    let int = |o| lanes::int_op(o, lane.bits()).map_or(old, |f| f(old, x));
+    let named = |n| lanes::intrinsic2(n, lane).map_or(old, |f| f(old, x));
+    let float = |o| lanes::float_op(o, lane).map_or(old, |f| f(old, x));
+    let mask = super::shape::mask(lane.bits());
+    match op {
+        AtomicOp::Xchg | AtomicOp::Other => x,
+        AtomicOp::Add => int(Opcode::Add),
+        AtomicOp::Sub => int(Opcode::Sub),
+        AtomicOp::And => old & x,
+        AtomicOp::Nand => !(old & x) & mask,
+        AtomicOp::Or => old | x,
+        AtomicOp::Xor => old ^ x,
+        AtomicOp::Max => named("smax"),
+        AtomicOp::Min => named("smin"),
+        AtomicOp::UMax => old.max(x),
+        AtomicOp::UMin => old.min(x),
+        AtomicOp::FAdd => float(Opcode::FAdd),
+        AtomicOp::FSub => float(Opcode::FSub),
+        AtomicOp::FMax => named("maxnum"),
+        AtomicOp::FMin => named("minnum"),
+        AtomicOp::UIncWrap => {
+            if old >= x {
+                0
+            } else {
+                old + 1
+            }
+        }
+        AtomicOp::UDecWrap => {
+            if old == 0 || old > x {
+                x
+            } else {
+                old - 1
+            }
+        }
+    }
+}
+
+/// What an atomic operation gives: the old value, and whether a compare-exchange succeeded.
+///
+/// # Safety
+/// `address` is one the guest may access with `op.bytes` bytes, aligned to them; `op.bytes` is 1, 2, 4 or 8.
+pub(crate) unsafe fn atomic(op: &AtomicIns, address: u64, x: u64, new: u64) -> (u64, bool) {
+    macro_rules! sized {
+        ($atomic:ident, $int:ident) => {{
+            let p = std::ptr::with_exposed_provenance_mut::<$int>(address as usize);
+            // SAFETY: as the caller promised.
+            let cell = unsafe { $atomic::from_ptr(p) };
+            match op.kind {
+                AtomicKind::Load => (cell.load(SeqCst) as u64, true),
+                AtomicKind::Store => {
+                    cell.store(x as $int, SeqCst);
+                    (0, true)
+                }
+                AtomicKind::Rmw(rmw) => {
+                    let mut old = cell.load(SeqCst);
+                    loop {
+                        let wanted = combine(rmw, op.lane, old as u64, x) as $int;
+                        match cell.compare_exchange_weak(old, wanted, SeqCst, SeqCst) {
+                            Ok(_) => break (old as u64, true),
+                            Err(found) => old = found,
+                        }
+                    }
+                }
+                AtomicKind::CmpXchg { .. } => {
+                    match cell.compare_exchange(x as $int, new as $int, SeqCst, SeqCst) {
+                        Ok(old) => (old as u64, true),
+                        Err(found) => (found as u64, false),
+                    }
+                }
+                AtomicKind::Fence => {
+                    fence(SeqCst);
+                    (0, true)
+                }
+            }
+        }};
+    }
+    match op.bytes {
+        1 => sized!(AtomicU8, u8),
+        2 => sized!(AtomicU16, u16),
+        4 => sized!(AtomicU32, u32),
+        _ => sized!(AtomicU64, u64),
+    }
+}
+
+/// Reads `bytes` (1, 2, 4 or 8) bytes as a number.
+///
+/// # Safety
+/// They may be read.
+pub(crate) unsafe fn read(p: *const u8, bytes: u8) -> u64 {
+    // SAFETY: as the caller promised.
+    unsafe {
+        match bytes {
+            1 => p.read().into(),
+            2 => p.cast::<u16>().read_unaligned().into(),
+            4 => p.cast::<u32>().read_unaligned().into(),
+            _ => p.cast::<u64>().read_unaligned(),
+        }
+    }
+}
+
+/// Writes the low `bytes` (1, 2, 4 or 8) bytes of a number.
+///
+/// # Safety
+/// They may be written.
+pub(crate) unsafe fn write(p: *mut u8, bytes: u8, x: u64) {
+    // SAFETY: as the caller promised.
+    unsafe {
+        match bytes {
+            1 => p.write(x as u8),
+            2 => p.cast::<u16>().write_unaligned(x as u16),
+            4 => p.cast::<u32>().write_unaligned(x as u32),
+            _ => p.cast::<u64>().write_unaligned(x),
+        }
+    }
+}
