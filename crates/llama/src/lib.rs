@@ -22,6 +22,7 @@ pub mod json;
 pub mod load;
 pub mod machine;
 pub mod options;
+#[cfg(test)]
 mod plain;
 pub mod program;
 pub mod session;

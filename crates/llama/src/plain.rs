@@ -214,22 +214,6 @@ impl Plain {
         })
     }
 
-    /// Positions read.
-    #[must_use]
-    pub fn position(&self) -> usize {
-        self.position
-    }
-
-    /// Forgets all positions from `position` on.
-    pub fn truncate(&mut self, position: usize) {
-        let kv_dim = self.config.kv_dim();
-        for layer in &mut self.layers {
-            layer.keys.truncate(position * kv_dim);
-            layer.values.truncate(position * kv_dim);
-        }
-        self.position = self.position.min(position);
-    }
-
     /// Turns the pairs of each head of `x` by the angles of the position.
     fn rope(&self, x: &mut [f32]) {
         let config = &self.config;
