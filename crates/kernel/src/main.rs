@@ -105,12 +105,15 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
     // SAFETY: the first and only call on this CPU, with the final tables active and interrupts off.
     unsafe { percpu::activate(percpu::prepare(0, cpu::cpuid(1, 0).ebx >> 24)) };
     cpu::syscall::init();
+    stamp("memory");
     let early = options::Early::read(info.command_line());
     log::set_level(early.log());
     cpu::lapic::init(true);
     let acpi = Acpi::read(info.rsdp());
     power::set_registers(acpi.power);
+    stamp("firmware");
     time::calibrate(&acpi);
+    stamp("clock");
     wait::set_tsc_hz(time::khz() * 1000);
     console::init();
     time::init_wall_clock();
@@ -136,7 +139,7 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
 
 /// Notes in the trace that a step of the boot is done.
 fn stamp(step: &'static str) {
-    trace::now(step, 0);
+    trace::event(step, 0);
 }
 
 /// The first FAT volume on any disk.
@@ -184,7 +187,7 @@ fn start_payload(path: &str, args: &[String]) -> ! {
     let us = time::now_ns() / 1000;
     info!("boot: {}.{:03} ms to payload entry", us / 1000, us % 1000);
     if log::enabled(log::LogLevel::Debug) {
-        trace::print(16);
+        trace::print(40);
     }
     sched::enable_preemption();
     sched::spawn(thread);

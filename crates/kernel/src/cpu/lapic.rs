@@ -5,7 +5,7 @@
 
 use super::{cpuid, idt, percpu, rdtsc, shootdown};
 use crate::memory::dma::map_mmio;
-use crate::{sched, time};
+use crate::sched;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
@@ -180,6 +180,6 @@ pub fn interrupt(vector: u8) {
         }
         idt::SHOOTDOWN => shootdown::answer(),
         idt::WAKE => {}
-        other => crate::trace::event("interrupt nobody asked for", other.into(), time::now_ns()),
+        other => crate::trace::event("interrupt nobody asked for", other.into()),
     }
 }

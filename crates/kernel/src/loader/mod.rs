@@ -126,16 +126,19 @@ fn round_out(segment: &Segment) -> (usize, usize) {
     (start, (segment.end() as usize).next_multiple_of(PAGE) - start)
 }
 
-/// Maps a segment writable, lets `fill` write the file's part, and gives it its protection.
+/// Maps a segment writable, lets `fill` write the file's part, and gives it its protection. `lead`: so many bytes
+/// before the segment, in its first page, are filled, too.
 fn load_segment(
     segment: &Segment,
+    lead: usize,
     fill: impl FnOnce(&mut [u8]) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
     let (start, bytes) = round_out(segment);
     let refused = |error| LoadError::Segment { address: segment.address, bytes: segment.memory_bytes, error };
     let writable = Prot::READ | Prot::WRITE;
     space::map(Place::FixedIfFree(start), bytes, writable, Use::Plain).map_err(refused)?;
-    let file_part = user::bytes_to_fill(segment.address as usize, segment.file_bytes as usize).map_err(refused)?;
+    let file_start = segment.address as usize - lead;
+    let file_part = user::bytes_to_fill(file_start, segment.file_bytes as usize + lead).map_err(refused)?;
     fill(file_part)?;
     let mut prot = Prot::empty();
     prot.set(Prot::READ, segment.protection.read);
@@ -148,8 +151,11 @@ fn load_raw(volume: &mut Disk, path: &str, head: &[u8], file_bytes: u64) -> Resu
     let executable = Executable::parse(head, file_bytes)?;
     let file = volume.open(path).map_err(|error| LoadError::File(error.into()))?;
     for segment in &executable.segments {
-        load_segment(segment, |out| {
-            let read = volume.read_at(&file, segment.file_offset, out);
+        // Whole pages of the file, like mmap gives them: the disk then writes to the pages directly.
+        let page = PAGE as u64;
+        let lead = if segment.file_offset % page == segment.address % page { segment.address % page } else { 0 };
+        load_segment(segment, lead as usize, |out| {
+            let read = volume.read_at(&file, segment.file_offset - lead, out);
             let count = read.map_err(|error| LoadError::File(error.into()))?;
             if count < out.len() { Err(LoadError::File(Errno::IO)) } else { Ok(()) }
         })?;
@@ -171,7 +177,7 @@ fn load_compressed(source: &mut dyn Source) -> Result<Executable, LoadError> {
     let executable = Executable::parse(&head, u64::MAX >> 1)?;
     let mut position = read as u64;
     for segment in &executable.segments {
-        load_segment(segment, |out| {
+        load_segment(segment, 0, |out| {
             let mut done = 0;
             if segment.file_offset < position {
                 // Only the part in `head` can be read again.

@@ -18,6 +18,7 @@ use crate::linux::errno::Errno;
 use crate::sync::Mutex;
 use alloc::collections::BTreeMap;
 use bitflags::bitflags;
+use core::ops::Range;
 
 bitflags! {
     /// Protection, with the numbers of `PROT_*`.
@@ -307,13 +308,20 @@ impl Space {
         Ok(())
     }
 
-    /// Gives the page at `at` a frame. `fill`: the kernel overwrites it at once, so that it need not be zeroed.
-    /// Returns the end of what is there now.
-    fn populate(&mut self, start: usize, area: Area, at: usize, fill: bool) -> Result<usize, FaultError> {
+    /// Gives the page at `at` a frame. Pages wholly inside `fill` are overwritten by the kernel at once and need
+    /// not be zeroed. Returns the end of what is there now.
+    fn populate(
+        &mut self,
+        start: usize,
+        area: Area,
+        at: usize,
+        fill: &Range<usize>,
+    ) -> Result<usize, FaultError> {
+        let must_zero = |at: usize, bytes: usize| at < fill.start || at + bytes > fill.end;
         let huge = at & !(HUGE - 1);
         if area.usage == Use::Plain && start <= huge && huge + HUGE <= area.end {
             if let Some(phys) = frames::alloc_huge_for_program() {
-                if !fill {
+                if must_zero(huge, HUGE) {
                     zero(phys, HUGE);
                 }
                 match paging::map_huge(huge, phys, area.prot.leaf()) {
@@ -333,7 +341,7 @@ impl Space {
             let Some(phys) = frames::alloc_for_program() else {
                 return if page == at { Err(FaultError::OutOfMemory) } else { Ok(at + PAGE) };
             };
-            if !fill {
+            if must_zero(page, PAGE) {
                 zero(phys, PAGE);
             }
             if paging::map(page, phys, area.prot.leaf()).is_err() {
@@ -344,7 +352,7 @@ impl Space {
         Ok(at + PAGE)
     }
 
-    fn touch(&mut self, at: usize, access: Access, fill: bool) -> Result<usize, FaultError> {
+    fn touch(&mut self, at: usize, access: Access, fill: &Range<usize>) -> Result<usize, FaultError> {
         let (start, area) = self.find(at).ok_or(FaultError::NotMapped)?;
         if !area.prot.allows(access) {
             return Err(FaultError::Protection);
@@ -600,7 +608,7 @@ pub fn fault(at: usize, access: Access) -> Result<(), FaultError> {
     if !(USER_START..USER_END).contains(&at) {
         return Err(FaultError::NotMapped);
     }
-    SPACE.lock().touch(at, access, false)?;
+    SPACE.lock().touch(at, access, &(0..0))?;
     // The entry may have been widened by another CPU: forget what this one knew.
     paging::flush_page(at);
     Ok(())
@@ -615,6 +623,7 @@ pub fn touch(start: usize, bytes: usize, access: Access, fill: bool) -> Result<(
     if bytes != 0 && (start < USER_START || end > USER_END) {
         return Err(FaultError::NotMapped);
     }
+    let filled = start..end;
     let mut at = start;
     while at < end {
         let needed = if access == Access::Write { Flags::PRESENT | Flags::WRITE } else { Flags::PRESENT };
@@ -625,10 +634,7 @@ pub fn touch(start: usize, bytes: usize, access: Access, fill: bool) -> Result<(
                 continue;
             }
         }
-        let mut space = SPACE.lock();
-        // Pages at the edges are overwritten in part only; neighbours inside are whole.
-        let whole = fill && at.is_multiple_of(PAGE) && end - at >= HUGE && at.is_multiple_of(HUGE);
-        at = space.touch(at, access, whole)?;
+        at = SPACE.lock().touch(at, access, if fill { &filled } else { &(0..0) })?;
     }
     Ok(())
 }

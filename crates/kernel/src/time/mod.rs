@@ -45,7 +45,12 @@ pub fn ns_to_cycles(ns: u64) -> u64 {
 
 /// Nanoseconds since the kernel's entry.
 pub fn now_ns() -> u64 {
-    cycles_to_ns(rdtsc().saturating_sub(ENTRY.load(Ordering::Relaxed)))
+    since_entry_ns(rdtsc())
+}
+
+/// Nanoseconds from the kernel's entry to a TSC value.
+pub fn since_entry_ns(cycles: u64) -> u64 {
+    cycles_to_ns(cycles.saturating_sub(ENTRY.load(Ordering::Relaxed)))
 }
 
 /// TSC value at which [`now_ns`] will be `ns`; saturates at "never".
