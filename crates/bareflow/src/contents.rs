@@ -162,13 +162,10 @@ impl Contents {
         for entry in self.files()? {
             if entry.path.starts_with("/model/") {
                 bytes += entry.bytes;
-                if let Ok(file) = self.volume.open(&entry.path) {
-                    let source = FileOnVolume::new(&mut self.volume, file, entry.bytes);
-                    // Whatever else lies in /model is no model and has no cache.
-                    if let Ok(Model { config, .. }) = Model::open(&source) {
-                        let positions = config.context_length.min(POSITIONS);
-                        bytes += llm::kv_cache_bytes(&config, positions);
-                    }
+                // Whatever else lies in /model is no model and has no cache.
+                if let Some(Model { config, .. }) = self.model(&entry) {
+                    let positions = config.context_length.min(POSITIONS);
+                    bytes += llm::kv_cache_bytes(&config, positions);
                 }
             }
         }
@@ -176,6 +173,12 @@ impl Contents {
             .div_ceil(1 << 20)
             .next_multiple_of(STEP_MIB)
             .max(LEAST_MIB))
+    }
+
+    /// The model in a file, if it is one that can be run.
+    pub fn model(&mut self, entry: &Entry) -> Option<Model> {
+        let file = self.volume.open(&entry.path).ok()?;
+        Model::open(&FileOnVolume::new(&mut self.volume, file, entry.bytes)).ok()
     }
 
     fn broken(&self, what: &dyn std::fmt::Display) -> Error {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use formats::flud::{HEADER_LBA, Header, KERNEL_LBA, STAGE2_LBA, STAGE2_MAX_SECTORS};
 use formats::llbc;
-use llama_model::{Model, SliceSource};
+use llama_model::Model;
 use serde::Serialize;
 use store::block::SECTOR;
 
@@ -96,9 +96,6 @@ pub struct FileReport {
     pub exports: Vec<String>,
 }
 
-/// Files up to this size are looked into.
-const LOOK_INTO_BYTES: u64 = 64 << 20;
-
 /// Looks at an image.
 ///
 /// # Errors
@@ -127,17 +124,18 @@ pub fn inspect(path: &Path) -> Result<Report, Error> {
         let mut content = Vec::new();
         image.read_file(&entry.path, |piece| {
             hasher.update(piece);
-            // The head of a model says what it is; smaller files are kept whole.
-            if entry.bytes <= LOOK_INTO_BYTES || content.len() < 32 << 20 {
+            // Modules are looked into as a whole, of others the first bytes say what they are.
+            if content.is_empty() || content.starts_with(&llbc::MAGIC) {
                 content.extend_from_slice(piece);
             }
         })?;
-        files.push(describe(
-            &entry.path,
-            entry.bytes,
-            hasher.finalize(),
-            &content,
-        ));
+        let mut file = describe(&entry.path, entry.bytes, hasher.finalize(), &content);
+        if entry.path.starts_with("/model/")
+            && let Some(model) = image.model(&entry)
+        {
+            file.what = Some(model_line(&model));
+        }
+        files.push(file);
     }
     Ok(Report {
         image: path.display().to_string(),
@@ -225,33 +223,27 @@ fn describe(path: &str, bytes: u64, hash: blake3::Hash, content: &[u8]) -> FileR
         Some("LZ4 frame".into())
     } else if starts(&[0x28, 0xB5, 0x2F, 0xFD]) {
         Some("zstd frame".into())
-    } else if starts(b"GGUF") {
-        Some(gguf(content))
+    } else if let (true, Some(version)) = (starts(b"GGUF"), content.get(4..8)) {
+        let version = u32::from_le_bytes([version[0], version[1], version[2], version[3]]);
+        Some(format!("GGUF {version}"))
     } else {
         None
     };
     report
 }
 
-/// One line about a model; the weights need not be there.
-fn gguf(content: &[u8]) -> String {
-    let version = content
-        .get(4..8)
-        .map_or(0, |v| u32::from_le_bytes([v[0], v[1], v[2], v[3]]));
-    match Model::open(&SliceSource(content)) {
-        Ok(model) => {
-            let c = &model.config;
-            format!(
-                "GGUF {version}, {}: {} layers, dim {}, {} tokens, context {}",
-                model.name.as_deref().unwrap_or("without a name"),
-                c.n_layers,
-                c.dim,
-                c.vocab_size,
-                c.context_length
-            )
-        }
-        Err(_) => format!("GGUF {version}"),
-    }
+/// One line about a model.
+fn model_line(model: &Model) -> String {
+    let c = &model.config;
+    format!(
+        "{:?} model {}: {} layers, dim {}, {} tokens, context {}",
+        model.format,
+        model.name.as_deref().unwrap_or("without a name"),
+        c.n_layers,
+        c.dim,
+        c.vocab_size,
+        c.context_length
+    )
 }
 
 /// The report for a person.
@@ -309,17 +301,16 @@ pub fn text(report: &Report) -> String {
             &file.blake3[..16],
             file.what.as_deref().unwrap_or("")
         );
-        for (label, names) in [("imports", &file.imports), ("exports", &file.exports)] {
-            if !names.is_empty() {
-                let shown: Vec<_> = names.iter().take(12).map(String::as_str).collect();
-                let more = names.len() - shown.len();
-                let rest = if more > 0 {
-                    format!(" and {more} more")
-                } else {
-                    String::new()
-                };
-                let _ = writeln!(out, "  {:width$}   {label}: {}{rest}", "", shown.join(" "));
-            }
+        // Names between the program's own modules are for --json; what it asks of the machine is for everyone.
+        let asked = file.imports.iter().filter(|n| n.starts_with("bf_"));
+        let asked: Vec<_> = asked.map(String::as_str).collect();
+        if !asked.is_empty() {
+            let _ = writeln!(
+                out,
+                "  {:width$}             asks for {}",
+                "",
+                asked.join(" ")
+            );
         }
     }
     out
