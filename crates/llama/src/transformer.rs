@@ -287,7 +287,7 @@ mod tests {
         // The cache holds halves.
         for (found, expected) in found.iter().zip(&expected) {
             assert!(
-                (found - expected).abs() < 1e-2,
+                (found - expected).abs() < 0.1,
                 "{found} instead of {expected}"
             );
         }
