@@ -85,7 +85,7 @@ impl Drop for Block {
 
 /// A thread's stack.
 pub(crate) struct Stack {
-    _block: Block,
+    block: Block,
     /// First free byte, while the interpreter is not running on it; 16-aligned.
     pub top: Cell<*mut u8>,
     /// Frames must end below.
@@ -100,18 +100,45 @@ impl Stack {
         Stack {
             top: Cell::new(block.start()),
             limit,
-            _block: block,
+            block,
         }
     }
 }
 
 thread_local! {
-    static STACK: Stack = Stack::new();
+    /// This thread's stack; null before its first call. Has no destructor, so that exit handlers can still use it.
+    static STACK: Cell<*const Stack> = const { Cell::new(std::ptr::null()) };
+    static OWNER: Owner = const { Owner };
+}
+
+/// Frees the stack when its thread ends.
+struct Owner;
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        let stack = STACK.get();
+        // SAFETY: set by `with_stack` from a box and freed only here.
+        let idle = !stack.is_null() && unsafe { (*stack).top.get() == (*stack).block.start() };
+        // A stack in use belongs to a guest that called `exit`: its handlers may look at variables there.
+        if idle {
+            STACK.set(std::ptr::null());
+            // SAFETY: made by `Box::into_raw`; nobody else refers to it.
+            drop(unsafe { Box::from_raw(stack.cast_mut()) });
+        }
+    }
 }
 
 /// Runs `f` with this thread's stack.
 pub(crate) fn with_stack<R>(f: impl FnOnce(&Stack) -> R) -> R {
-    STACK.with(f)
+    let mut stack = STACK.get();
+    if stack.is_null() {
+        stack = Box::into_raw(Box::new(Stack::new()));
+        STACK.set(stack);
+        // Fails while the thread ends: then the stack is left to the end of the process.
+        let _ = OWNER.try_with(|_| ());
+    }
+    // SAFETY: made above or by an earlier call of this thread, and alive until the thread ends.
+    f(unsafe { &*stack })
 }
 
 /// Ends the program: its stack is used up.
