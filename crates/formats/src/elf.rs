@@ -164,40 +164,79 @@ impl fmt::Display for ElfError {
         write!(f, "payload ELF: ")?;
         match *self {
             Self::Truncated { needed, found } => {
-                write!(f, "{found} bytes found, {needed} needed for the headers (file cut off?)")
+                write!(
+                    f,
+                    "{found} bytes found, {needed} needed for the headers (file cut off?)"
+                )
             }
             Self::Magic { found } => {
-                write!(f, "starts with {found:02x?}, 7f 45 4c 46 expected (not an ELF file)")
+                write!(
+                    f,
+                    "starts with {found:02x?}, 7f 45 4c 46 expected (not an ELF file)"
+                )
             }
-            Self::Header { field, found, expected } => write!(
+            Self::Header {
+                field,
+                found,
+                expected,
+            } => write!(
                 f,
                 "{field} is {found:#x}, {expected:#x} expected (link it static, no PIE, for x86-64)"
             ),
             Self::TooManyHeaders { found } => {
-                write!(f, "{found} program headers, at most {MAX_PROGRAM_HEADERS} expected")
+                write!(
+                    f,
+                    "{found} program headers, at most {MAX_PROGRAM_HEADERS} expected"
+                )
             }
             Self::Dynamic => write!(f, "asks for a dynamic linker (link it static)"),
-            Self::SegmentOutsideFile { index, offset, bytes, file } => write!(
+            Self::SegmentOutsideFile {
+                index,
+                offset,
+                bytes,
+                file,
+            } => write!(
                 f,
                 "segment {index} takes {bytes} bytes at offset {offset} of a file of {file} bytes (file cut off?)"
             ),
-            Self::SegmentSizes { index, file, memory } => {
-                write!(f, "segment {index} has {file} bytes in the file but {memory} in memory")
+            Self::SegmentSizes {
+                index,
+                file,
+                memory,
+            } => {
+                write!(
+                    f,
+                    "segment {index} has {file} bytes in the file but {memory} in memory"
+                )
             }
-            Self::SegmentAddress { index, address, bytes } => write!(
+            Self::SegmentAddress {
+                index,
+                address,
+                bytes,
+            } => write!(
                 f,
                 "segment {index} at {address:#x} ({bytes} bytes) lies outside {USER_START:#x}..{USER_END:#x}"
             ),
-            Self::SegmentOverlap { index, address, previous_end } => write!(
+            Self::SegmentOverlap {
+                index,
+                address,
+                previous_end,
+            } => write!(
                 f,
                 "segment {index} at {address:#x} starts in a page of the one before, which ends at {previous_end:#x}"
             ),
             Self::WritableCode { index } => {
-                write!(f, "segment {index} is writable and executable (split it: ld -z separate-code)")
+                write!(
+                    f,
+                    "segment {index} is writable and executable (split it: ld -z separate-code)"
+                )
             }
             Self::NoSegments => write!(f, "no segment to load"),
             Self::Entry { address } => {
-                write!(f, "the entry point {address:#x} lies in no executable segment")
+                write!(
+                    f,
+                    "the entry point {address:#x} lies in no executable segment"
+                )
             }
         }
     }
@@ -235,7 +274,10 @@ impl Executable {
     pub fn parse(head: &[u8], file_bytes: u64) -> Result<Self, ElfError> {
         let found = head.len() as u64;
         if head.len() < HEADER_BYTES {
-            return Err(ElfError::Truncated { needed: HEADER_BYTES as u64, found });
+            return Err(ElfError::Truncated {
+                needed: HEADER_BYTES as u64,
+                found,
+            });
         }
         if head[..4] != *b"\x7fELF" {
             return Err(ElfError::Magic { found: le(head, 0) });
@@ -246,18 +288,28 @@ impl Executable {
             ("e_ident[EI_VERSION]", u64::from(head[6]), 1),
             ("e_type", u64::from(u16_at(head, 16)), 2),
             ("e_machine", u64::from(u16_at(head, 18)), 62),
-            ("e_phentsize", u64::from(u16_at(head, 54)), PROGRAM_HEADER_BYTES as u64),
+            (
+                "e_phentsize",
+                u64::from(u16_at(head, 54)),
+                PROGRAM_HEADER_BYTES as u64,
+            ),
         ];
         for (field, found, expected) in fields {
             if found != expected {
-                return Err(ElfError::Header { field, found, expected });
+                return Err(ElfError::Header {
+                    field,
+                    found,
+                    expected,
+                });
             }
         }
         let entry = u64_at(head, 24);
         let table_offset = u64_at(head, 32);
         let header_count = u16_at(head, 56);
         if usize::from(header_count) > MAX_PROGRAM_HEADERS {
-            return Err(ElfError::TooManyHeaders { found: header_count });
+            return Err(ElfError::TooManyHeaders {
+                found: header_count,
+            });
         }
         let table_bytes = usize::from(header_count) * PROGRAM_HEADER_BYTES;
         let needed = table_offset.saturating_add(table_bytes as u64);
@@ -267,7 +319,11 @@ impl Executable {
         let table = &head[table_offset as usize..needed as usize];
         let segments = parse_segments(table, file_bytes)?;
         let runs = |segment: &&Segment| segment.protection.execute;
-        if !segments.iter().filter(runs).any(|s| (s.address..s.end()).contains(&entry)) {
+        if !segments
+            .iter()
+            .filter(runs)
+            .any(|s| (s.address..s.end()).contains(&entry))
+        {
             return Err(ElfError::Entry { address: entry });
         }
         let headers_address = segments.iter().find_map(|segment| {
@@ -275,7 +331,12 @@ impl Executable {
             let ends = inside.checked_add(table_bytes as u64)? <= segment.file_bytes;
             ends.then_some(segment.address + inside)
         });
-        Ok(Self { entry, segments, headers_address, header_count })
+        Ok(Self {
+            entry,
+            segments,
+            headers_address,
+            header_count,
+        })
     }
 
     /// First address behind all segments: where the heap starts.
@@ -307,22 +368,46 @@ fn parse_segments(table: &[u8], file_bytes: u64) -> Result<Vec<Segment>, ElfErro
         if segment.memory_bytes == 0 && segment.file_bytes == 0 {
             continue;
         }
-        let Segment { file_offset: offset, file_bytes: bytes, address, .. } = segment;
+        let Segment {
+            file_offset: offset,
+            file_bytes: bytes,
+            address,
+            ..
+        } = segment;
         if offset.checked_add(bytes).is_none_or(|end| end > file_bytes) {
-            return Err(ElfError::SegmentOutsideFile { index, offset, bytes, file: file_bytes });
+            return Err(ElfError::SegmentOutsideFile {
+                index,
+                offset,
+                bytes,
+                file: file_bytes,
+            });
         }
         if bytes > segment.memory_bytes {
-            return Err(ElfError::SegmentSizes { index, file: bytes, memory: segment.memory_bytes });
+            return Err(ElfError::SegmentSizes {
+                index,
+                file: bytes,
+                memory: segment.memory_bytes,
+            });
         }
         let bytes = segment.memory_bytes;
-        let ends = address.checked_add(bytes).is_some_and(|end| end <= USER_END);
+        let ends = address
+            .checked_add(bytes)
+            .is_some_and(|end| end <= USER_END);
         if address < USER_START || !ends {
-            return Err(ElfError::SegmentAddress { index, address, bytes });
+            return Err(ElfError::SegmentAddress {
+                index,
+                address,
+                bytes,
+            });
         }
         if let Some(previous) = segments.last() {
             let previous_end = previous.end();
             if address / PAGE < previous_end.div_ceil(PAGE) {
-                return Err(ElfError::SegmentOverlap { index, address, previous_end });
+                return Err(ElfError::SegmentOverlap {
+                    index,
+                    address,
+                    previous_end,
+                });
             }
         }
         if segment.protection.write && segment.protection.execute {
@@ -363,7 +448,15 @@ mod tests {
         elf[at..at + bytes.len()].copy_from_slice(bytes);
     }
 
-    fn segment(elf: &mut [u8], index: usize, flags: u32, offset: u64, address: u64, file: u64, memory: u64) {
+    fn segment(
+        elf: &mut [u8],
+        index: usize,
+        flags: u32,
+        offset: u64,
+        address: u64,
+        file: u64,
+        memory: u64,
+    ) {
         let at = HEADER_BYTES + index * PROGRAM_HEADER_BYTES;
         put(elf, at, &PT_LOAD.to_le_bytes());
         put(elf, at + 4, &flags.to_le_bytes());
@@ -387,10 +480,16 @@ mod tests {
         let elf = valid();
         for length in 0..elf.len() {
             let result = Executable::parse(&elf[..length], FILE_BYTES);
-            assert!(matches!(result, Err(ElfError::Truncated { .. })), "{length}: {result:?}");
+            assert!(
+                matches!(result, Err(ElfError::Truncated { .. })),
+                "{length}: {result:?}"
+            );
         }
         let cut = Executable::parse(&elf, 0x2FFF);
-        assert!(matches!(cut, Err(ElfError::SegmentOutsideFile { index: 1, .. })), "{cut:?}");
+        assert!(
+            matches!(cut, Err(ElfError::SegmentOutsideFile { index: 1, .. })),
+            "{cut:?}"
+        );
     }
 
     #[test]
@@ -412,7 +511,10 @@ mod tests {
         }
         let mut elf = valid();
         elf[0] = 0;
-        assert!(matches!(Executable::parse(&elf, FILE_BYTES), Err(ElfError::Magic { .. })));
+        assert!(matches!(
+            Executable::parse(&elf, FILE_BYTES),
+            Err(ElfError::Magic { .. })
+        ));
         let mut elf = valid();
         put(&mut elf, 56, &65u16.to_le_bytes());
         let many = Executable::parse(&elf, FILE_BYTES);
@@ -432,7 +534,9 @@ mod tests {
             ("in the kernel", 6, 0, 0xFFFF_8000_0000_0000, 0, 1, |e| {
                 matches!(e, ElfError::SegmentAddress { .. })
             }),
-            ("at null", 6, 0, 0, 0, 1, |e| matches!(e, ElfError::SegmentAddress { .. })),
+            ("at null", 6, 0, 0, 0, 1, |e| {
+                matches!(e, ElfError::SegmentAddress { .. })
+            }),
             ("over the first", 6, 0, 0x40_1FFF, 0, 0x2000, |e| {
                 matches!(e, ElfError::SegmentOverlap { .. })
             }),
@@ -464,10 +568,17 @@ mod tests {
     #[test]
     fn dynamic_and_empty_files_are_refused() {
         let mut elf = valid();
-        put(&mut elf, HEADER_BYTES + PROGRAM_HEADER_BYTES, &PT_INTERP.to_le_bytes());
+        put(
+            &mut elf,
+            HEADER_BYTES + PROGRAM_HEADER_BYTES,
+            &PT_INTERP.to_le_bytes(),
+        );
         assert_eq!(Executable::parse(&elf, FILE_BYTES), Err(ElfError::Dynamic));
         put(&mut elf, 56, &0u16.to_le_bytes());
-        assert_eq!(Executable::parse(&elf, FILE_BYTES), Err(ElfError::NoSegments));
+        assert_eq!(
+            Executable::parse(&elf, FILE_BYTES),
+            Err(ElfError::NoSegments)
+        );
     }
 
     proptest! {

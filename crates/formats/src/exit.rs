@@ -116,7 +116,10 @@ mod tests {
         let programs = (0..=LARGEST).map(Reason::Program);
         for reason in failures.into_iter().chain(programs) {
             let status = reason.qemu_status();
-            assert!(status != 0 && status != 1 && status <= 255, "{reason}: {status}");
+            assert!(
+                status != 0 && status != 1 && status <= 255,
+                "{reason}: {status}"
+            );
             assert_eq!(Reason::from_qemu_status(status), Some(reason));
         }
     }

@@ -4,8 +4,8 @@
 //! its own length. Source: ACPI specification 6.5, chapter 5.
 
 use crate::drivers::pci::EcamWindow;
-use crate::power::{Register, Registers, find_s5};
 use crate::memory::window::map_firmware;
+use crate::power::{Register, Registers, find_s5};
 use alloc::vec::Vec;
 
 /// What was found.
@@ -50,21 +50,28 @@ fn table(phys: u64) -> Option<&'static [u8]> {
 /// Searches the root pointer where a BIOS leaves it (5.2.5.1).
 fn search_root() -> Option<&'static [u8]> {
     let area = map_firmware(0xE_0000, 0x2_0000);
-    let at = (0..area.len() - HEADER).step_by(16).find(|&at| valid_root(&area[at..]))?;
+    let at = (0..area.len() - HEADER)
+        .step_by(16)
+        .find(|&at| valid_root(&area[at..]))?;
     Some(&area[at..])
 }
 
 fn valid_root(bytes: &[u8]) -> bool {
     bytes.len() >= 20
         && &bytes[..8] == b"RSD PTR "
-        && bytes[..20].iter().fold(0u8, |sum, &byte| sum.wrapping_add(byte)) == 0
+        && bytes[..20]
+            .iter()
+            .fold(0u8, |sum, &byte| sum.wrapping_add(byte))
+            == 0
 }
 
 impl Acpi {
     /// Reads the tables; without any the result is empty.
     pub fn read(root: Option<u64>) -> Self {
         let mut acpi = Self::default();
-        let given = root.map(|phys| map_firmware(phys, HEADER)).filter(|bytes| valid_root(bytes));
+        let given = root
+            .map(|phys| map_firmware(phys, HEADER))
+            .filter(|bytes| valid_root(bytes));
         let Some(root) = given.or_else(search_root) else {
             return acpi;
         };
@@ -97,10 +104,11 @@ impl Acpi {
                 9 => (u32_at(entry, 4), u32_at(entry, 8)),
                 _ => (None, None),
             };
-            if let (Some(id), Some(flags)) = (id, flags) {
-                if flags & 1 != 0 && !self.processors.contains(&id) {
-                    self.processors.push(id);
-                }
+            if let (Some(id), Some(flags)) = (id, flags)
+                && flags & 1 != 0
+                && !self.processors.contains(&id)
+            {
+                self.processors.push(id);
             }
             if length < 2 {
                 break;
@@ -129,7 +137,11 @@ impl Acpi {
             self.power.sleep_control = generic(244);
             return Some(());
         }
-        let port = |at: usize| u16::try_from(u32_at(bytes, at)?).ok().filter(|&port| port != 0);
+        let port = |at: usize| {
+            u16::try_from(u32_at(bytes, at)?)
+                .ok()
+                .filter(|&port| port != 0)
+        };
         if *bytes.get(91)? == 4 {
             self.pm_timer = port(76);
         }
@@ -151,12 +163,19 @@ impl Acpi {
 
 /// Addresses of the tables in the XSDT, or in the RSDT of old firmware.
 fn acpi_tables(root: &[u8]) -> Option<Vec<u64>> {
-    let xsdt = u64_at(root, 24).filter(|&phys| phys != 0 && root[15] >= 2).and_then(table);
+    let xsdt = u64_at(root, 24)
+        .filter(|&phys| phys != 0 && root[15] >= 2)
+        .and_then(table);
     if let Some(xsdt) = xsdt {
         let entries = xsdt[HEADER..].chunks_exact(8);
         return Some(entries.filter_map(|entry| u64_at(entry, 0)).collect());
     }
     let rsdt = table(u32_at(root, 16)?.into())?;
     let entries = rsdt[HEADER..].chunks_exact(4);
-    Some(entries.filter_map(|entry| u32_at(entry, 0)).map(u64::from).collect())
+    Some(
+        entries
+            .filter_map(|entry| u32_at(entry, 0))
+            .map(u64::from)
+            .collect(),
+    )
 }

@@ -17,7 +17,9 @@ pub fn program(code: i32) -> ! {
     crate::linux::file::sync_all();
     stop_others();
     crate::info!("exit: the program ended with code {code}");
-    power::end(Reason::Program(u8::try_from(code & 0xFF).unwrap_or(u8::MAX)))
+    power::end(Reason::Program(
+        u8::try_from(code & 0xFF).unwrap_or(u8::MAX),
+    ))
 }
 
 /// The machine cannot go on. Whatever is to be said was said.

@@ -87,10 +87,17 @@ fn first_to_fail() {
 
 fn report(frame: &Frame, address: usize, why: Option<FaultError>) {
     first_to_fail();
-    let who = if frame.is_payload() { "the payload" } else { "the kernel" };
+    let who = if frame.is_payload() {
+        "the payload"
+    } else {
+        "the kernel"
+    };
     let cpu = percpu::this();
     let thread = cpu.thread().map_or(0, |thread| thread.tid);
-    let name = NAMES.get(frame.vector as usize).copied().unwrap_or("interrupt");
+    let name = NAMES
+        .get(frame.vector as usize)
+        .copied()
+        .unwrap_or("interrupt");
     error!(
         "\nEXCEPTION {} ({name}) in {who}, CPU {}, thread {thread}, error code {:#x}",
         frame.vector, cpu.index, frame.error
@@ -101,12 +108,27 @@ fn report(frame: &Frame, address: usize, why: Option<FaultError>) {
         let table = ["GDT", "IDT", "LDT", "IDT"][(frame.error >> 1 & 3) as usize];
         error!("  selector {:#x} of the {table}", frame.error & 0xFFF8);
     }
-    error!("  rip {:016x}  rsp {:016x}  rflags {:08x}", frame.rip, frame.rsp, frame.rflags);
-    error!("  rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}", frame.rax, frame.rbx, frame.rcx, frame.rdx);
-    error!("  rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}", frame.rsi, frame.rdi, frame.rbp, frame.r8);
-    error!("  r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}", frame.r9, frame.r10, frame.r11, frame.r12);
+    error!(
+        "  rip {:016x}  rsp {:016x}  rflags {:08x}",
+        frame.rip, frame.rsp, frame.rflags
+    );
+    error!(
+        "  rax {:016x}  rbx {:016x}  rcx {:016x}  rdx {:016x}",
+        frame.rax, frame.rbx, frame.rcx, frame.rdx
+    );
+    error!(
+        "  rsi {:016x}  rdi {:016x}  rbp {:016x}  r8  {:016x}",
+        frame.rsi, frame.rdi, frame.rbp, frame.r8
+    );
+    error!(
+        "  r9  {:016x}  r10 {:016x}  r11 {:016x}  r12 {:016x}",
+        frame.r9, frame.r10, frame.r11, frame.r12
+    );
     let cr3 = Cr3::read().0.start_address().as_u64();
-    error!("  r13 {:016x}  r14 {:016x}  r15 {:016x}  cr3 {cr3:016x}", frame.r13, frame.r14, frame.r15);
+    error!(
+        "  r13 {:016x}  r14 {:016x}  r15 {:016x}  cr3 {cr3:016x}",
+        frame.r13, frame.r14, frame.r15
+    );
     error!("backtrace:");
     show_address(0, frame.rip as usize);
     backtrace(frame.rbp as usize, 1);
@@ -121,7 +143,11 @@ fn describe_page_fault(frame: &Frame, address: usize, why: Option<FaultError>) {
         code if code & 2 != 0 => "writing",
         _ => "reading",
     };
-    let state = if code & 1 != 0 { "the page forbids it" } else { "no page is there" };
+    let state = if code & 1 != 0 {
+        "the page forbids it"
+    } else {
+        "no page is there"
+    };
     let reason = match why {
         Some(FaultError::OutOfMemory) => "; the machine is out of memory",
         Some(FaultError::Protection) => "; the mapping forbids it",
@@ -135,7 +161,8 @@ fn describe_page_fault(frame: &Frame, address: usize, why: Option<FaultError>) {
 /// Walks frame pointers, printing return addresses.
 fn backtrace(mut rbp: usize, first: usize) {
     for number in first..FRAMES_SHOWN {
-        let readable = |at: usize| paging::translate(at).is_some() && paging::translate(at + 15).is_some();
+        let readable =
+            |at: usize| paging::translate(at).is_some() && paging::translate(at + 15).is_some();
         if rbp == 0 || !rbp.is_multiple_of(8) || rbp > usize::MAX - PAGE || !readable(rbp) {
             return;
         }
@@ -155,7 +182,10 @@ fn backtrace(mut rbp: usize, first: usize) {
 
 fn show_address(number: usize, address: usize) {
     match symbols::find(address) {
-        Some((name, offset)) => error!("  #{number:<2} {address:016x} {:#}+{offset:#x}", demangle(name)),
+        Some((name, offset)) => error!(
+            "  #{number:<2} {address:016x} {:#}+{offset:#x}",
+            demangle(name)
+        ),
         None if address < USER_END => match crate::loader::locate(address) {
             Some(offset) => error!("  #{number:<2} {address:016x} payload+{offset:#x}"),
             None => error!("  #{number:<2} {address:016x} (mapped by the payload)"),
@@ -168,7 +198,10 @@ fn show_address(number: usize, address: usize) {
 pub fn report_killed(frame: &Frame, name: &str) {
     first_to_fail();
     error!("\nthe payload was killed by {name}");
-    error!("  rip {:016x}  rsp {:016x}  rbp {:016x}", frame.rip, frame.rsp, frame.rbp);
+    error!(
+        "  rip {:016x}  rsp {:016x}  rbp {:016x}",
+        frame.rip, frame.rsp, frame.rbp
+    );
     error!("backtrace:");
     show_address(0, frame.rip as usize);
     backtrace(frame.rbp as usize, 1);
@@ -185,7 +218,9 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     error!("backtrace:");
     let rbp: usize;
     // SAFETY: copies a register.
-    unsafe { core::arch::asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags)) };
+    unsafe {
+        core::arch::asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags))
+    };
     backtrace(rbp, 0);
     error!("last events:");
     trace::print(16);

@@ -77,7 +77,10 @@ extern "C" fn enter(kind: u32, info: u64, entry_cycles: u64) -> ! {
     };
     // SAFETY: called once, with the boot tables active.
     if let Err(what) = unsafe { memory::init(&info) } {
-        error!("boot: {what}; the loader reports {} KiB", info.usable_bytes() / 1024);
+        error!(
+            "boot: {what}; the loader reports {} KiB",
+            info.usable_bytes() / 1024
+        );
         exit::failure(Reason::OutOfMemory)
     }
     let Some(stack) = KernelStack::new() else {
@@ -127,8 +130,15 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
     );
     cpu::smp::start(info, &acpi.processors, early.cpus());
     stamp("processors");
-    debug!("cpu: {} of {} processors run", percpu::count(), acpi.processors.len().max(1));
-    let disks = drivers::init(&Machine { ecam: acpi.ecam, command_line: info.command_line() });
+    debug!(
+        "cpu: {} of {} processors run",
+        percpu::count(),
+        acpi.processors.len().max(1)
+    );
+    let disks = drivers::init(&Machine {
+        ecam: acpi.ecam,
+        command_line: info.command_line(),
+    });
     stamp("drivers");
     linux::file::start(find_volume(disks));
     stamp("volume");
@@ -157,7 +167,12 @@ fn find_volume(disks: Vec<drivers::Disk>) -> Option<Disk> {
         };
         match mounted {
             Ok(volume) => {
-                debug!("{}: {:?} volume, {} MiB", disk.name, volume.kind(), volume.capacity_bytes() >> 20);
+                debug!(
+                    "{}: {:?} volume, {} MiB",
+                    disk.name,
+                    volume.kind(),
+                    volume.capacity_bytes() >> 20
+                );
                 return Some(volume);
             }
             Err(error) => info!("{}: {error}", disk.name),

@@ -7,8 +7,8 @@ use crate::linux::file::with_volume;
 use alloc::string::String;
 use alloc::vec::Vec;
 use formats::options::{
-    CONFIG_PATH, CommandLine, FW_CFG_ARGS, FW_CFG_KERNEL, KernelOptions, LogLevel, OptionsError, parse_command_line,
-    parse_config, parse_nul_args, quote_word, split_words,
+    CONFIG_PATH, CommandLine, FW_CFG_ARGS, FW_CFG_KERNEL, KernelOptions, LogLevel, OptionsError,
+    parse_command_line, parse_config, parse_nul_args, quote_word, split_words,
 };
 
 /// Largest options file in bytes.
@@ -38,8 +38,12 @@ fn understood(line: Result<CommandLine, OptionsError>, source: &str) -> CommandL
 /// The loader's command line without what QEMU announces its devices with.
 fn own_words(text: &str) -> String {
     let words = split_words(text).unwrap_or_default();
-    let own = words.iter().filter(|word| !word.starts_with("virtio_mmio.device="));
-    own.map(|word| quote_word(word)).collect::<Vec<_>>().join(" ")
+    let own = words
+        .iter()
+        .filter(|word| !word.starts_with("virtio_mmio.device="));
+    own.map(|word| quote_word(word))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 impl Early {
@@ -50,7 +54,11 @@ impl Early {
         let has_options = !own.is_empty() && !own.starts_with("-- ") && own != "--";
         let kernel = fw_cfg::read_file(FW_CFG_KERNEL).map(|bytes| {
             let text = String::from_utf8_lossy(&bytes);
-            understood(parse_command_line(text.trim_end_matches('\0')), FW_CFG_KERNEL).kernel
+            understood(
+                parse_command_line(text.trim_end_matches('\0')),
+                FW_CFG_KERNEL,
+            )
+            .kernel
         });
         let args = fw_cfg::read_file(FW_CFG_ARGS).and_then(|bytes| match parse_nul_args(&bytes) {
             Ok(args) => Some(args),
@@ -59,17 +67,25 @@ impl Early {
                 None
             }
         });
-        Self { kernel: kernel.or(has_options.then_some(line.kernel)), args: args.or(line.args) }
+        Self {
+            kernel: kernel.or(has_options.then_some(line.kernel)),
+            args: args.or(line.args),
+        }
     }
 
     /// How much to say until the disk was asked.
     pub fn log(&self) -> LogLevel {
-        self.kernel.as_ref().map_or(LogLevel::default(), |options| options.log)
+        self.kernel
+            .as_ref()
+            .map_or(LogLevel::default(), |options| options.log)
     }
 
     /// Most CPUs to start, by what is known now.
     pub fn cpus(&self) -> usize {
-        self.kernel.as_ref().and_then(|options| options.cpus).map_or(usize::MAX, |cpus| cpus as usize)
+        self.kernel
+            .as_ref()
+            .and_then(|options| options.cpus)
+            .map_or(usize::MAX, |cpus| cpus as usize)
     }
 
     /// Asks the volume for what is still missing.
@@ -88,6 +104,9 @@ impl Early {
             Ok(bytes) => understood(parse_config(&bytes), CONFIG_PATH),
             Err(_) => CommandLine::default(),
         };
-        (self.kernel.unwrap_or(line.kernel), self.args.or(line.args).unwrap_or_default())
+        (
+            self.kernel.unwrap_or(line.kernel),
+            self.args.or(line.args).unwrap_or_default(),
+        )
     }
 }

@@ -31,7 +31,11 @@ fn bytes() -> &'static [u8] {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
+    bytes
+        .get(at..at + 4)?
+        .try_into()
+        .ok()
+        .map(u32::from_le_bytes)
 }
 
 /// Function at an address of the kernel: its mangled name and the offset into it.
@@ -45,14 +49,20 @@ pub fn find(address: usize) -> Option<(&'static str, usize)> {
     let (mut low, mut high) = (0, count);
     while low < high {
         let middle = low.midpoint(high);
-        if entry(middle, 0)? as usize <= offset { low = middle + 1 } else { high = middle }
+        if entry(middle, 0)? as usize <= offset {
+            low = middle + 1
+        } else {
+            high = middle
+        }
     }
     let index = low.checked_sub(1)?;
     let inside = offset - entry(index, 0)? as usize;
     if inside >= entry(index, 1)? as usize {
         return None;
     }
-    let names = table.get(16 + count * 12..)?.get(entry(index, 2)? as usize..)?;
+    let names = table
+        .get(16 + count * 12..)?
+        .get(entry(index, 2)? as usize..)?;
     let end = names.iter().position(|&byte| byte == 0)?;
     Some((core::str::from_utf8(&names[..end]).ok()?, inside))
 }

@@ -19,14 +19,24 @@ struct Ring {
     written: usize,
 }
 
-static RING: Mutex<Ring> =
-    Mutex::new(Ring { events: [Event { what: "", value: 0, at_cycles: 0 }; EVENTS], written: 0 });
+static RING: Mutex<Ring> = Mutex::new(Ring {
+    events: [Event {
+        what: "",
+        value: 0,
+        at_cycles: 0,
+    }; EVENTS],
+    written: 0,
+});
 
 /// Notes an event now: a fixed text and one number.
 pub fn event(what: &'static str, value: u64) {
     let mut ring = RING.lock();
     let slot = ring.written % EVENTS;
-    ring.events[slot] = Event { what, value, at_cycles: rdtsc() };
+    ring.events[slot] = Event {
+        what,
+        value,
+        at_cycles: rdtsc(),
+    };
     ring.written += 1;
 }
 
@@ -40,6 +50,11 @@ pub fn print(count: usize) {
         let event = ring.events[index % EVENTS];
         // Converted here: the first events are older than the clock's frequency.
         let (us, value) = (time::since_entry_ns(event.at_cycles) / 1000, event.value);
-        crate::error!("  {:>6}.{:03} ms  {} {value:#x}", us / 1000, us % 1000, event.what);
+        crate::error!(
+            "  {:>6}.{:03} ms  {} {value:#x}",
+            us / 1000,
+            us % 1000,
+            event.what
+        );
     }
 }

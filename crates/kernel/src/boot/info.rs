@@ -2,8 +2,8 @@
 
 use crate::memory::phys_to_virt;
 use formats::boot::{
-    BootInfo, BootPath, MEMORY_MAP_ENTRY_BYTES, MemoryKind, MemoryRegion, START_INFO_BYTES, StartInfo,
-    StartInfoError,
+    BootInfo, BootPath, MEMORY_MAP_ENTRY_BYTES, MemoryKind, MemoryRegion, START_INFO_BYTES,
+    StartInfo, StartInfoError,
 };
 
 /// Most entries of a memory map that are looked at.
@@ -46,7 +46,10 @@ pub unsafe fn from_start_info(path: BootPath, phys: u64) -> Result<BootInfo, Sta
         return Err(StartInfoError::NoMemoryMap);
     }
     info.set_rsdp(start.rsdp);
-    info.set_command_line(bytes(start.command_line, formats::boot::MAX_COMMAND_LINE_BYTES + 1));
+    info.set_command_line(bytes(
+        start.command_line,
+        formats::boot::MAX_COMMAND_LINE_BYTES + 1,
+    ));
     Ok(info)
 }
 
@@ -100,5 +103,9 @@ pub unsafe fn from_multiboot2(phys: u64) -> BootInfo {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes)
+    bytes
+        .get(at..at + 4)?
+        .try_into()
+        .ok()
+        .map(u32::from_le_bytes)
 }

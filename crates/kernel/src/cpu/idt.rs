@@ -6,9 +6,9 @@ use super::gdt::{
 use super::trap;
 use crate::sync::Mutex;
 use core::cell::UnsafeCell;
+use x86_64::VirtAddr;
 use x86_64::instructions::tables::lidt;
 use x86_64::structures::DescriptorTablePointer;
-use x86_64::VirtAddr;
 
 /// Vector of the local APIC timer.
 pub const TIMER: u8 = 0xF0;

@@ -86,8 +86,16 @@ fn mask_pic() {
     // SAFETY: the standard initialisation sequence; machines without the chips ignore the writes.
     unsafe {
         for (port, value) in [
-            (0x20, 0x11), (0xA0, 0x11), (0x21, 0xE0), (0xA1, 0xE8),
-            (0x21, 4), (0xA1, 2), (0x21, 1), (0xA1, 1), (0x21, 0xFF), (0xA1, 0xFF),
+            (0x20, 0x11),
+            (0xA0, 0x11),
+            (0x21, 0xE0),
+            (0xA1, 0xE8),
+            (0x21, 4),
+            (0xA1, 2),
+            (0x21, 1),
+            (0xA1, 1),
+            (0x21, 0xFF),
+            (0xA1, 0xFF),
         ] {
             Port::<u8>::new(port).write(value);
         }
@@ -97,7 +105,11 @@ fn mask_pic() {
 /// APIC id of this CPU.
 pub fn id() -> u32 {
     let id = read(ID);
-    if X2APIC.load(Ordering::Relaxed) { id } else { id >> 24 }
+    if X2APIC.load(Ordering::Relaxed) {
+        id
+    } else {
+        id >> 24
+    }
 }
 
 /// Starts the timer's counter for [`calibrate`].
@@ -115,7 +127,11 @@ pub fn end_calibration(cycles: u64) {
 }
 
 fn start_timer() {
-    let mode = if DEADLINE_MODE.load(Ordering::Relaxed) { TSC_DEADLINE } else { 0 };
+    let mode = if DEADLINE_MODE.load(Ordering::Relaxed) {
+        TSC_DEADLINE
+    } else {
+        0
+    };
     write(LVT_TIMER, u32::from(idt::TIMER) | mode);
 }
 
@@ -127,7 +143,8 @@ pub fn arm(deadline: u64) {
         return;
     }
     let cycles = deadline.saturating_sub(rdtsc());
-    let counts = u128::from(cycles) * u128::from(COUNTS_PER_CYCLE.load(Ordering::Relaxed)) >> 32;
+    let scale = u128::from(COUNTS_PER_CYCLE.load(Ordering::Relaxed));
+    let counts = (u128::from(cycles) * scale) >> 32;
     write(TIMER_INITIAL, counts.clamp(1, u32::MAX.into()) as u32);
 }
 

@@ -16,7 +16,12 @@ use core::arch::x86_64::{__cpuid_count, CpuidResult};
 pub fn cpuid(leaf: u32, subleaf: u32) -> CpuidResult {
     let highest = __cpuid_count(leaf & 0xC000_0000, 0).eax;
     if leaf > highest {
-        return CpuidResult { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+        return CpuidResult {
+            eax: 0,
+            ebx: 0,
+            ecx: 0,
+            edx: 0,
+        };
     }
     __cpuid_count(leaf, subleaf)
 }

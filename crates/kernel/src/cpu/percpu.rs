@@ -53,7 +53,8 @@ pub struct PerCpu {
 // SAFETY: the `Cell` fields are used by the owning CPU only (see the type's doc); the rest is atomic or constant.
 unsafe impl Sync for PerCpu {}
 
-static CPUS: [AtomicPtr<PerCpu>; MAX_CPUS] = [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
+static CPUS: [AtomicPtr<PerCpu>; MAX_CPUS] =
+    [const { AtomicPtr::new(core::ptr::null_mut()) }; MAX_CPUS];
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 /// Makes the state of CPU `index`, on any CPU that already runs.
@@ -88,7 +89,8 @@ pub unsafe fn activate(cpu: &'static PerCpu) {
     unsafe { cpu.tables.load() };
     // After the segments: loading GS clears its base.
     GsBase::write(VirtAddr::from_ptr(cpu));
-    cpu.flushed.store(super::shootdown::generation(), Ordering::SeqCst);
+    cpu.flushed
+        .store(super::shootdown::generation(), Ordering::SeqCst);
     CPUS[cpu.index].store(core::ptr::from_ref(cpu).cast_mut(), Ordering::Release);
     COUNT.fetch_add(1, Ordering::AcqRel);
     super::paging_catch_up();

@@ -29,7 +29,10 @@ fn trampoline_page(info: &BootInfo) -> Option<u64> {
         let first = region.base.max(0x1000).next_multiple_of(0x1000);
         (first..region.end().min(0xA_0000).saturating_sub(0xFFF)).step_by(0x1000)
     });
-    let page = pages.clone().find(|&page| page >= 0x8000).or_else(|| pages.next())?;
+    let page = pages
+        .clone()
+        .find(|&page| page >= 0x8000)
+        .or_else(|| pages.next())?;
     let clash = |region: &&formats::boot::MemoryRegion| {
         region.kind != MemoryKind::Usable && region.base < page + 0x1000 && page < region.end()
     };
@@ -86,7 +89,9 @@ pub fn start(info: &BootInfo, apic_ids: &[u32], limit: usize) {
             }
         }
         if !came {
-            crate::error!("cpu: processor with APIC id {apic_id} does not answer; going on without it");
+            crate::error!(
+                "cpu: processor with APIC id {apic_id} does not answer; going on without it"
+            );
             // It may come later and would take the next one's stack: stop it for good.
             lapic::send_init(apic_id);
             wait_ns(10_000_000);

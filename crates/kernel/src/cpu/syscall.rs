@@ -22,6 +22,8 @@ pub fn init() {
                 | RFlags::ALIGNMENT_CHECK
                 | RFlags::NESTED_TASK,
         );
-        Efer::update(|efer| efer.insert(EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE));
+        Efer::update(|efer| {
+            efer.insert(EferFlags::SYSTEM_CALL_EXTENSIONS | EferFlags::NO_EXECUTE_ENABLE)
+        });
     }
 }

@@ -83,7 +83,9 @@ impl From<FatError> for Errno {
             FatError::DirectoryNotEmpty { .. } => Self::NOTEMPTY,
             FatError::InvalidMove { .. } | FatError::InvalidName { .. } => Self::INVAL,
             FatError::Open { .. } => Self::ACCES,
-            FatError::Full { .. } | FatError::NoContiguousRoom { .. } | FatError::DirectoryFull { .. } => Self::NOSPC,
+            FatError::Full { .. }
+            | FatError::NoContiguousRoom { .. }
+            | FatError::DirectoryFull { .. } => Self::NOSPC,
             FatError::FileTooLarge { .. } => Self::FBIG,
             FatError::StaleHandle => Self::BADF,
             other => {
@@ -97,7 +99,11 @@ impl From<FatError> for Errno {
 /// Hands the volume over and opens standard input, output and error.
 pub fn start(volume: Option<Disk>) {
     *VOLUME.lock() = volume;
-    let console = Arc::new(OpenFile::new(Object::Console, String::from("/dev/console"), 2));
+    let console = Arc::new(OpenFile::new(
+        Object::Console,
+        String::from("/dev/console"),
+        2,
+    ));
     let mut files = FILES.lock();
     for _ in 0..3 {
         files.push(Some(console.clone()));
@@ -115,10 +121,13 @@ pub fn with_volume<R>(use_it: impl FnOnce(&mut Disk) -> Result<R, FatError>) -> 
 
 /// Writes everything to the disk; at the end of the machine.
 pub fn sync_all() {
-    if let Err(error) = with_volume(Disk::sync) {
-        if error != Errno::NODEV {
-            crate::error!("disk: the volume could not be written back (error {})", error.0);
-        }
+    if let Err(error) = with_volume(Disk::sync)
+        && error != Errno::NODEV
+    {
+        crate::error!(
+            "disk: the volume could not be written back (error {})",
+            error.0
+        );
     }
 }
 
@@ -128,13 +137,17 @@ pub fn sync_all() {
 /// BADF.
 pub fn get(number: i32) -> Result<Arc<OpenFile>, Errno> {
     let files = FILES.lock();
-    let slot = usize::try_from(number).ok().and_then(|number| files.get(number));
+    let slot = usize::try_from(number)
+        .ok()
+        .and_then(|number| files.get(number));
     slot.cloned().flatten().ok_or(Errno::BADF)
 }
 
 fn install(file: Arc<OpenFile>, least: usize) -> Answer {
     let mut files = FILES.lock();
-    let number = (least..files.len()).find(|&number| files[number].is_none()).unwrap_or(files.len().max(least));
+    let number = (least..files.len())
+        .find(|&number| files[number].is_none())
+        .unwrap_or(files.len().max(least));
     if number >= MAX_FILES {
         return Err(Errno::MFILE);
     }
@@ -150,7 +163,13 @@ fn install(file: Arc<OpenFile>, least: usize) -> Answer {
 impl OpenFile {
     fn new(object: Object, path: String, flags: u32) -> Self {
         let (flags, position) = (AtomicU32::new(flags), AtomicU64::new(0));
-        Self { object, path, flags, position, order: Mutex::new(()) }
+        Self {
+            object,
+            path,
+            flags,
+            position,
+            order: Mutex::new(()),
+        }
     }
 
     /// A file without a number, to ask about.
@@ -245,7 +264,8 @@ impl OpenFile {
                 let _order = self.order.lock();
                 let position = self.position.load(Ordering::Relaxed);
                 let count = self.pread(at, count, position)?;
-                self.position.store(position + count as u64, Ordering::Relaxed);
+                self.position
+                    .store(position + count as u64, Ordering::Relaxed);
                 Ok(count)
             }
         }
@@ -260,9 +280,14 @@ impl OpenFile {
             Object::Pipe(end) => end.write(at, count, !self.has(O_NONBLOCK)),
             _ => {
                 let _order = self.order.lock();
-                let position = if self.has(O_APPEND) { self.bytes()? } else { self.position.load(Ordering::Relaxed) };
+                let position = if self.has(O_APPEND) {
+                    self.bytes()?
+                } else {
+                    self.position.load(Ordering::Relaxed)
+                };
                 let count = self.pwrite(at, count, position)?;
-                self.position.store(position + count as u64, Ordering::Relaxed);
+                self.position
+                    .store(position + count as u64, Ordering::Relaxed);
                 Ok(count)
             }
         }
@@ -347,7 +372,11 @@ pub fn readv(number: i32, at: usize, count: usize, offset: Option<u64>) -> Answe
     vectored(at, count, |start, bytes, before| match offset {
         Some(offset) => file.pread(start, bytes, offset + before),
         // Further buffers take what is there, but do not wait for more.
-        None if !core::mem::take(&mut first) && matches!(file.object, Object::Console | Object::Pipe(_)) => Ok(0),
+        None if !core::mem::take(&mut first)
+            && matches!(file.object, Object::Console | Object::Pipe(_)) =>
+        {
+            Ok(0)
+        }
         None => file.read(start, bytes),
     })
 }
@@ -375,12 +404,18 @@ fn open_on_volume(path: &str, flags: u32) -> Result<Object, Errno> {
         let file = match volume.metadata(path) {
             Ok(found) if found.is_directory => {
                 let error = || FatError::IsADirectory { path: path.into() };
-                return if writes || flags & O_CREAT != 0 { Err(error()) } else { Ok(Object::Directory) };
+                return if writes || flags & O_CREAT != 0 {
+                    Err(error())
+                } else {
+                    Ok(Object::Directory)
+                };
             }
             Ok(_) if flags & (O_CREAT | O_EXCL) == O_CREAT | O_EXCL => {
                 return Err(FatError::AlreadyExists { path: path.into() });
             }
-            Ok(_) if flags & O_DIRECTORY != 0 => return Err(FatError::NotADirectory { path: path.into() }),
+            Ok(_) if flags & O_DIRECTORY != 0 => {
+                return Err(FatError::NotADirectory { path: path.into() });
+            }
             Ok(_) => volume.open(path)?,
             Err(FatError::NotFound { .. }) if flags & O_CREAT != 0 => {
                 set_time(volume);
@@ -396,12 +431,16 @@ fn open_on_volume(path: &str, flags: u32) -> Result<Object, Errno> {
 }
 
 fn set_time(volume: &mut Disk) {
-    volume.set_time(fat::DosTime::from_unix(crate::time::wall_ns() / 1_000_000_000));
+    volume.set_time(fat::DosTime::from_unix(
+        crate::time::wall_ns() / 1_000_000_000,
+    ));
 }
 
 pub fn close(number: i32) -> Answer {
     let mut files = FILES.lock();
-    let slot = usize::try_from(number).ok().and_then(|number| files.get_mut(number));
+    let slot = usize::try_from(number)
+        .ok()
+        .and_then(|number| files.get_mut(number));
     let closed = slot.and_then(Option::take);
     drop(files);
     closed.map(|_| 0).ok_or(Errno::BADF)
@@ -413,7 +452,10 @@ pub fn dup(number: i32, least: usize) -> Answer {
 
 pub fn dup_to(from: i32, to: i32) -> Answer {
     let file = get(from)?;
-    let number = usize::try_from(to).ok().filter(|&number| number < MAX_FILES).ok_or(Errno::BADF)?;
+    let number = usize::try_from(to)
+        .ok()
+        .filter(|&number| number < MAX_FILES)
+        .ok_or(Errno::BADF)?;
     let mut files = FILES.lock();
     if number >= files.len() {
         files.resize(number + 1, None);
@@ -435,7 +477,9 @@ pub fn seek(number: i32, offset: i64, whence: i32) -> Answer {
         2 => file.bytes()?,
         _ => return Err(Errno::INVAL),
     };
-    let position = base.checked_add_signed(offset).filter(|&position| position <= i64::MAX as u64);
+    let position = base
+        .checked_add_signed(offset)
+        .filter(|&position| position <= i64::MAX as u64);
     let position = position.ok_or(Errno::INVAL)?;
     file.position.store(position, Ordering::Relaxed);
     Ok(position as usize)
@@ -450,7 +494,8 @@ pub fn fcntl(number: i32, command: i32, argument: usize) -> Answer {
         4 => {
             let settable = O_APPEND | O_NONBLOCK;
             let kept = file.flags.load(Ordering::Relaxed) & !settable;
-            file.flags.store(kept | argument as u32 & settable, Ordering::Relaxed);
+            file.flags
+                .store(kept | argument as u32 & settable, Ordering::Relaxed);
             Ok(0)
         }
         5..=7 => Ok(0), // locks: nobody else is there
@@ -474,7 +519,11 @@ pub fn ioctl(number: i32, request: u32, at: usize) -> Answer {
             // struct termios: iflag, oflag, cflag, lflag, line, cc[19]; ICRNL, OPOST | ONLCR, CS8 | CREAD | B38400.
             let mode = *MODE.lock();
             let mut local = 0;
-            for (set, flag) in [(mode.signals, ISIG), (mode.canonical, ICANON), (mode.echo, ECHO)] {
+            for (set, flag) in [
+                (mode.signals, ISIG),
+                (mode.canonical, ICANON),
+                (mode.echo, ECHO),
+            ] {
                 local |= if set { flag } else { 0 };
             }
             let words = [0x100u32, 5, 0xBF, local, 0, 0, 0, 0, 0];
@@ -533,8 +582,18 @@ pub fn poll(at: usize, count: usize, deadline: u64) -> Answer {
 
 pub fn pipe(at: usize, flags: u32) -> Answer {
     let (read, write) = pipe::new();
-    let first = install(Arc::new(OpenFile::new(Object::Pipe(read), String::new(), flags)), 0)?;
-    let second = install(Arc::new(OpenFile::new(Object::Pipe(write), String::new(), flags | O_WRONLY)), 0);
+    let first = install(
+        Arc::new(OpenFile::new(Object::Pipe(read), String::new(), flags)),
+        0,
+    )?;
+    let second = install(
+        Arc::new(OpenFile::new(
+            Object::Pipe(write),
+            String::new(),
+            flags | O_WRONLY,
+        )),
+        0,
+    );
     let second = second.inspect_err(|_| {
         let _ = close(first as i32);
     })?;
@@ -590,7 +649,13 @@ pub fn unlink(directory: i32, at: usize, flags: u32) -> Answer {
     .map(|()| 0)
 }
 
-pub fn rename(from_directory: i32, from: usize, to_directory: i32, to: usize, flags: u32) -> Answer {
+pub fn rename(
+    from_directory: i32,
+    from: usize,
+    to_directory: i32,
+    to: usize,
+    flags: u32,
+) -> Answer {
     const NOREPLACE: u32 = 1;
     let from = path::resolve(from_directory, from)?;
     let to = path::resolve(to_directory, to)?;

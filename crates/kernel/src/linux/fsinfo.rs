@@ -37,12 +37,18 @@ pub fn special(path: &str) -> Option<Object> {
         "/dev/null" => Object::Null,
         "/dev/zero" => Object::Zero,
         "/dev/random" | "/dev/urandom" => Object::Random,
-        "/dev/tty" | "/dev/console" | "/dev/stdin" | "/dev/stdout" | "/dev/stderr" => Object::Console,
+        "/dev/tty" | "/dev/console" | "/dev/stdin" | "/dev/stdout" | "/dev/stderr" => {
+            Object::Console
+        }
         "/proc/self/maps" => Object::Text(maps().into_bytes()),
         "/proc/meminfo" => Object::Text(meminfo().into_bytes()),
         "/sys/devices/system/cpu/online" | "/sys/devices/system/cpu/possible" => {
             let last = percpu::count() - 1;
-            let text = if last == 0 { String::from("0\n") } else { format!("0-{last}\n") };
+            let text = if last == 0 {
+                String::from("0\n")
+            } else {
+                format!("0-{last}\n")
+            };
             Object::Text(text.into_bytes())
         }
         _ => return None,
@@ -56,9 +62,17 @@ fn maps() -> String {
     let mut text = String::new();
     for (start, end, prot, usage) in areas {
         let flag = |wanted, letter| if prot.contains(wanted) { letter } else { '-' };
-        let (r, w, x) = (flag(Prot::READ, 'r'), flag(Prot::WRITE, 'w'), flag(Prot::EXEC, 'x'));
+        let (r, w, x) = (
+            flag(Prot::READ, 'r'),
+            flag(Prot::WRITE, 'w'),
+            flag(Prot::EXEC, 'x'),
+        );
         let main = usage == Use::Stack && end == crate::loader::STACK_TOP;
-        let name = if main { "                          [stack]" } else { "" };
+        let name = if main {
+            "                          [stack]"
+        } else {
+            ""
+        };
         text += &format!("{start:08x}-{end:08x} {r}{w}{x}p 00000000 00:00 0{name}\n");
     }
     text
@@ -66,8 +80,13 @@ fn maps() -> String {
 
 fn meminfo() -> String {
     let (free, total) = frames::counts();
-    let kib = |count: usize| count * PAGE / 1024;
-    format!("MemTotal: {} kB\nMemFree: {} kB\nMemAvailable: {} kB\n", kib(total), kib(free), kib(free))
+    let (committed, limit) = space::committed();
+    let (free, total) = (free * PAGE / 1024, total * PAGE / 1024);
+    format!(
+        "MemTotal: {total} kB\nMemFree: {free} kB\nMemAvailable: {free} kB\nCommitLimit: {} kB\nCommitted_AS: {} kB\n",
+        limit / 1024,
+        committed / 1024
+    )
 }
 
 fn facts_of_open(file: &file::OpenFile) -> Result<Facts, Errno> {
@@ -82,7 +101,12 @@ fn facts_of_open(file: &file::OpenFile) -> Result<Facts, Errno> {
         Object::Zero => (S_IFCHR | 0o666, device(1, 5)),
         Object::Random => (S_IFCHR | 0o666, device(1, 9)),
     };
-    Ok(Facts { mode, bytes: file.bytes()?, inode: inode(&file.path), device: number })
+    Ok(Facts {
+        mode,
+        bytes: file.bytes()?,
+        inode: inode(&file.path),
+        device: number,
+    })
 }
 
 fn facts_at(directory: i32, at: usize, flags: u32) -> Result<Facts, Errno> {
@@ -100,11 +124,25 @@ fn facts_of_path(path: &str) -> Result<Facts, Errno> {
         return facts_of_open(&file::OpenFile::detached(object, path));
     }
     if path == "/" {
-        return Ok(Facts { mode: S_IFDIR | 0o755, bytes: 0, inode: 1, device: 0 });
+        return Ok(Facts {
+            mode: S_IFDIR | 0o755,
+            bytes: 0,
+            inode: 1,
+            device: 0,
+        });
     }
     let found = with_volume(|volume| volume.metadata(path))?;
-    let mode = if found.is_directory { S_IFDIR | 0o755 } else { S_IFREG | 0o755 };
-    Ok(Facts { mode, bytes: found.bytes.into(), inode: inode(path), device: 0 })
+    let mode = if found.is_directory {
+        S_IFDIR | 0o755
+    } else {
+        S_IFREG | 0o755
+    };
+    Ok(Facts {
+        mode,
+        bytes: found.bytes.into(),
+        inode: inode(path),
+        device: 0,
+    })
 }
 
 /// Writes `struct stat`: dev, ino, nlink, mode and uid, gid and pad, rdev, size, blksize, blocks, three times.
@@ -180,7 +218,11 @@ pub fn statfs(at: usize) -> Answer {
     const MSDOS_SUPER_MAGIC: u64 = 0x4D44;
     let (all, free, cluster) = with_volume(|volume| {
         let cluster = u64::from(volume.cluster_bytes());
-        Ok((volume.capacity_bytes() / cluster, volume.free_bytes()? / cluster, cluster))
+        Ok((
+            volume.capacity_bytes() / cluster,
+            volume.free_bytes()? / cluster,
+            cluster,
+        ))
     })?;
     let mut words = [0u64; 15];
     words[..5].copy_from_slice(&[MSDOS_SUPER_MAGIC, cluster, all, free, free]);
@@ -199,7 +241,9 @@ pub fn getdents64(number: i32, at: usize, bytes: usize) -> Answer {
     let path = directory.directory_path().ok_or(Errno::NOTDIR)?;
     let entries = with_volume(|volume| volume.list(&path))?;
     let dots = [".", ".."].map(|name| (String::from(name), true));
-    let listed = entries.into_iter().map(|entry| (entry.name, entry.is_directory));
+    let listed = entries
+        .into_iter()
+        .map(|entry| (entry.name, entry.is_directory));
     let all = dots.into_iter().chain(listed);
     let first = directory.position().load(Ordering::Relaxed);
     let out = user::bytes_mut(at, bytes)?;

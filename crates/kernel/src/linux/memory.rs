@@ -13,7 +13,10 @@ const MAP_FIXED_NOREPLACE: u32 = 0x10_0000;
 
 fn prot(bits: i32) -> Result<Prot, Errno> {
     // PROT_GROWSDOWN and PROT_GROWSUP are not offered.
-    u8::try_from(bits).ok().and_then(Prot::from_bits).ok_or(Errno::INVAL)
+    u8::try_from(bits)
+        .ok()
+        .and_then(Prot::from_bits)
+        .ok_or(Errno::INVAL)
 }
 
 pub fn mmap(a: &Args) -> Answer {
@@ -24,7 +27,11 @@ pub fn mmap(a: &Args) -> Answer {
         flags if flags & MAP_FIXED != 0 => Place::Fixed(address),
         _ => Place::Anywhere(address),
     };
-    let usage = if flags & MAP_STACK != 0 { Use::Stack } else { Use::Plain };
+    let usage = if flags & MAP_STACK != 0 {
+        Use::Stack
+    } else {
+        Use::Plain
+    };
     if flags & MAP_ANONYMOUS != 0 {
         return space::map(place, bytes, prot, usage);
     }
@@ -39,7 +46,11 @@ pub fn mmap(a: &Args) -> Answer {
     let source = file::get(a.int(4))?;
     let start = space::map(place, bytes, Prot::READ | Prot::WRITE, usage)?;
     let filled = source.pread(start, bytes, offset).and_then(|_| {
-        let kept = if prot == Prot::READ | Prot::WRITE { Ok(()) } else { space::protect(start, bytes, prot) };
+        let kept = if prot == Prot::READ | Prot::WRITE {
+            Ok(())
+        } else {
+            space::protect(start, bytes, prot)
+        };
         kept.map(|()| start)
     });
     if filled.is_err() {
@@ -95,7 +106,9 @@ pub fn mincore(a: &Args) -> Answer {
     }
     let out = user::bytes_mut(a.get(2), bytes.div_ceil(PAGE))?;
     for (page, present) in out.iter_mut().enumerate() {
-        *present = crate::memory::paging::translate(start + page * PAGE).is_some().into();
+        *present = crate::memory::paging::translate(start + page * PAGE)
+            .is_some()
+            .into();
     }
     Ok(0)
 }

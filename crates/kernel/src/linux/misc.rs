@@ -125,7 +125,9 @@ fn hardware_random() -> Option<u64> {
     #[target_feature(enable = "rdrand")]
     fn draw() -> Option<u64> {
         let mut value = 0;
-        (0..10).any(|_| core::arch::x86_64::_rdrand64_step(&mut value) == 1).then_some(value)
+        (0..10)
+            .any(|_| core::arch::x86_64::_rdrand64_step(&mut value) == 1)
+            .then_some(value)
     }
     // SAFETY: CPUID says that the instruction exists.
     (cpuid(1, 0).ecx & 1 << 30 != 0).then(|| unsafe { draw() })?

@@ -49,7 +49,9 @@ impl Args {
 /// Runs the system call in a frame and puts the result into it.
 pub fn dispatch(frame: &mut Frame) {
     let number = frame.rax;
-    let args = Args([frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9]);
+    let args = Args([
+        frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9,
+    ]);
     let answer = match number {
         RT_SIGRETURN => {
             signal::sigreturn(frame);
@@ -119,8 +121,8 @@ fn call(number: u64, a: &Args) -> Answer {
         98 => misc::getrusage(a.get(1)),
         99 => misc::sysinfo(a.get(0)),
         102 | 104 | 107 | 108 => Ok(0), // user and group ids: root
-        110 => Ok(0), // getppid: there is no parent
-        111 | 121 | 124 => Ok(1), // process group and session
+        110 => Ok(0),                   // getppid: there is no parent
+        111 | 121 | 124 => Ok(1),       // process group and session
         127 => signal::sigpending(a),
         131 => signal::sigaltstack(a),
         137 => fsinfo::statfs(a.get(1)),

@@ -3,7 +3,9 @@
 /// Name of a system call.
 pub fn name(number: u64) -> &'static str {
     let number = usize::try_from(number).unwrap_or(usize::MAX);
-    let late = number.checked_sub(FIRST_LATE).and_then(|index| LATE.get(index));
+    let late = number
+        .checked_sub(FIRST_LATE)
+        .and_then(|index| LATE.get(index));
     let found = EARLY.get(number).or(late).copied().unwrap_or("");
     if found.is_empty() { "unknown" } else { found }
 }

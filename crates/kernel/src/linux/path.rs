@@ -48,7 +48,9 @@ pub fn resolve_text(directory: i32, path: &str) -> Result<String, Errno> {
     if path.starts_with('/') || directory == file::AT_FDCWD {
         return Ok(normalise(&WORKING.lock(), path));
     }
-    let base = file::get(directory)?.directory_path().ok_or(Errno::NOTDIR)?;
+    let base = file::get(directory)?
+        .directory_path()
+        .ok_or(Errno::NOTDIR)?;
     Ok(normalise(&base, path))
 }
 

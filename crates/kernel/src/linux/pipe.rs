@@ -2,7 +2,7 @@
 
 use super::errno::Errno;
 use crate::memory::user;
-use crate::sched::{self, Key, NEVER, Wake};
+use crate::sched::{self, Key, Wake};
 use crate::sync::Mutex;
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -25,8 +25,21 @@ pub struct End {
 
 /// A new pipe: the end to read from and the end to write to.
 pub fn new() -> (End, End) {
-    let state = Arc::new(Mutex::new(State { readers: 1, writers: 1, ..State::default() }));
-    (End { state: state.clone(), writes: false }, End { state, writes: true })
+    let state = Arc::new(Mutex::new(State {
+        readers: 1,
+        writers: 1,
+        ..State::default()
+    }));
+    (
+        End {
+            state: state.clone(),
+            writes: false,
+        },
+        End {
+            state,
+            writes: true,
+        },
+    )
 }
 
 fn wake_all() {
@@ -35,7 +48,7 @@ fn wake_all() {
 
 fn wait() -> Result<(), Errno> {
     // Checked again at least every 10 ms: the state's lock is not the scheduler's.
-    let deadline = crate::time::deadline(crate::time::now_ns() + 10_000_000).min(NEVER);
+    let deadline = crate::time::deadline(crate::time::now_ns() + 10_000_000);
     match sched::block(sched::lock(), Key::Pipe, u32::MAX, deadline) {
         Wake::Signal => Err(Errno::INTR),
         Wake::Woken | Wake::Timeout => Ok(()),

@@ -50,7 +50,12 @@ struct Action {
     mask: u64,
 }
 
-const DEFAULT: Action = Action { handler: SIG_DFL, flags: 0, restorer: 0, mask: 0 };
+const DEFAULT: Action = Action {
+    handler: SIG_DFL,
+    flags: 0,
+    restorer: 0,
+    mask: 0,
+};
 static ACTIONS: Mutex<[Action; 64]> = Mutex::new([DEFAULT; 64]);
 static PENDING: AtomicU64 = AtomicU64::new(0);
 
@@ -73,7 +78,11 @@ pub fn process_pending() -> u64 {
 }
 
 fn valid(signal: i32) -> Result<usize, Errno> {
-    if (1..=64).contains(&signal) { Ok(signal as usize - 1) } else { Err(Errno::INVAL) }
+    if (1..=64).contains(&signal) {
+        Ok(signal as usize - 1)
+    } else {
+        Err(Errno::INVAL)
+    }
 }
 
 pub fn sigaction(a: &Args) -> Answer {
@@ -101,7 +110,15 @@ pub fn sigaction(a: &Args) -> Answer {
     }
     drop(actions);
     if old != 0 {
-        user::write(old, [before.handler as u64, before.flags, before.restorer as u64, before.mask])?;
+        user::write(
+            old,
+            [
+                before.handler as u64,
+                before.flags,
+                before.restorer as u64,
+                before.mask,
+            ],
+        )?;
     }
     Ok(0)
 }
@@ -117,7 +134,9 @@ pub fn sigprocmask(a: &Args) -> Answer {
             2 => set,
             _ => return Err(Errno::INVAL),
         };
-        thread.signal_mask.store(after & !UNBLOCKABLE, Ordering::SeqCst);
+        thread
+            .signal_mask
+            .store(after & !UNBLOCKABLE, Ordering::SeqCst);
     }
     if a.get(2) != 0 {
         user::write(a.get(2), before)?;
@@ -128,7 +147,11 @@ pub fn sigprocmask(a: &Args) -> Answer {
 pub fn sigpending(a: &Args) -> Answer {
     let thread = current()?;
     let pending = thread.signals_pending.load(Ordering::SeqCst) | process_pending();
-    user::write(a.get(0), pending & thread.signal_mask.load(Ordering::SeqCst)).map(|()| 0)
+    user::write(
+        a.get(0),
+        pending & thread.signal_mask.load(Ordering::SeqCst),
+    )
+    .map(|()| 0)
 }
 
 /// Waits with another mask until a signal comes. The handler runs with that mask still in force and the old
@@ -136,13 +159,17 @@ pub fn sigpending(a: &Args) -> Answer {
 pub fn sigsuspend(a: &Args) -> Answer {
     let thread = current()?;
     let set = user::read::<u64>(a.get(0))?;
-    let before = thread.signal_mask.swap(set & !UNBLOCKABLE, Ordering::SeqCst);
+    let before = thread
+        .signal_mask
+        .swap(set & !UNBLOCKABLE, Ordering::SeqCst);
     while !thread.has_signal() {
         sched::sleep_until(sched::NEVER);
     }
     // Let the signal through, and block it again once it is on its way.
     let waiting = thread.signals_pending.load(Ordering::SeqCst) | process_pending();
-    thread.signal_mask.store(before & !(waiting & !set), Ordering::SeqCst);
+    thread
+        .signal_mask
+        .store(before & !(waiting & !set), Ordering::SeqCst);
     Err(Errno::INTR)
 }
 
@@ -156,7 +183,10 @@ pub fn sigaltstack(a: &Args) -> Answer {
         let new = match flags & 0xFFFF_FFFF {
             flags if flags & SS_DISABLE != 0 => AltStack::default(),
             _ if bytes < SMALLEST => return Err(Errno::NOMEM),
-            _ => AltStack { start: start as usize, bytes: bytes as usize },
+            _ => AltStack {
+                start: start as usize,
+                bytes: bytes as usize,
+            },
         };
         thread.alt_stack.set(new);
     }
@@ -168,7 +198,11 @@ pub fn sigaltstack(a: &Args) -> Answer {
 }
 
 fn find(tid: u32) -> Option<Arc<Thread>> {
-    sched::lock().threads().iter().find(|thread| thread.tid == tid).cloned()
+    sched::lock()
+        .threads()
+        .iter()
+        .find(|thread| thread.tid == tid)
+        .cloned()
 }
 
 pub fn tgkill(tid: i32, signal: i32) -> Answer {
@@ -177,7 +211,9 @@ pub fn tgkill(tid: i32, signal: i32) -> Answer {
         return Ok(0);
     }
     valid(signal)?;
-    thread.signals_pending.fetch_or(bit(signal), Ordering::SeqCst);
+    thread
+        .signals_pending
+        .fetch_or(bit(signal), Ordering::SeqCst);
     sched::interrupt(&thread);
     Ok(0)
 }
@@ -281,7 +317,13 @@ struct SignalInfo {
 impl SignalInfo {
     fn sent(signal: i32) -> Self {
         const SI_TKILL: i32 = -6;
-        Self { signal, code: SI_TKILL, address: 0, trap: 0, error: 0 }
+        Self {
+            signal,
+            code: SI_TKILL,
+            address: 0,
+            trap: 0,
+            error: 0,
+        }
     }
 }
 
@@ -306,8 +348,18 @@ pub fn raise_fault(frame: &mut Frame, address: usize, why: Option<FaultError>) -
     if matches!(action.handler, SIG_DFL | SIG_IGN) || blocked {
         return false;
     }
-    let address = if frame.vector == 14 { address as u64 } else { frame.rip };
-    let info = SignalInfo { signal, code, address, trap: frame.vector, error: frame.error };
+    let address = if frame.vector == 14 {
+        address as u64
+    } else {
+        frame.rip
+    };
+    let info = SignalInfo {
+        signal,
+        code,
+        address,
+        trap: frame.vector,
+        error: frame.error,
+    };
     enter_handler(frame, &thread, signal, &action, &info)
 }
 
@@ -322,10 +374,20 @@ const RED_ZONE: u64 = 128;
 /// Offset of xmm0 in the vector state.
 const XMM: usize = 160;
 
-fn enter_handler(frame: &mut Frame, thread: &Thread, signal: i32, action: &Action, info: &SignalInfo) -> bool {
+fn enter_handler(
+    frame: &mut Frame,
+    thread: &Thread,
+    signal: i32,
+    action: &Action,
+    info: &SignalInfo,
+) -> bool {
     let alt = thread.alt_stack.get();
     let on_alt = action.flags & SA_ONSTACK != 0 && alt.bytes != 0 && !alt.holds(frame.rsp);
-    let top = if on_alt { (alt.start + alt.bytes) as u64 } else { frame.rsp.wrapping_sub(RED_ZONE) };
+    let top = if on_alt {
+        (alt.start + alt.bytes) as u64
+    } else {
+        frame.rsp.wrapping_sub(RED_ZONE)
+    };
     let vector_bytes = fpu::bytes();
     let vector_at = top.wrapping_sub(vector_bytes as u64) & !63;
     let at = (vector_at.wrapping_sub(8 * WORDS as u64) & !15).wrapping_sub(8);
@@ -341,12 +403,36 @@ fn enter_handler(frame: &mut Frame, thread: &Thread, signal: i32, action: &Actio
     let mut words = [0u64; WORDS];
     words[0] = action.restorer as u64;
     words[UCONTEXT + 2] = alt.start as u64;
-    words[UCONTEXT + 3] = if alt.bytes == 0 { 2 } else { u64::from(alt.holds(frame.rsp)) };
+    words[UCONTEXT + 3] = if alt.bytes == 0 {
+        2
+    } else {
+        u64::from(alt.holds(frame.rsp))
+    };
     words[UCONTEXT + 4] = alt.bytes as u64;
     words[MCONTEXT..FPSTATE].copy_from_slice(&[
-        frame.r8, frame.r9, frame.r10, frame.r11, frame.r12, frame.r13, frame.r14, frame.r15,
-        frame.rdi, frame.rsi, frame.rbp, frame.rbx, frame.rdx, frame.rax, frame.rcx, frame.rsp,
-        frame.rip, frame.rflags, frame.cs, info.error, info.trap, mask, info.address,
+        frame.r8,
+        frame.r9,
+        frame.r10,
+        frame.r11,
+        frame.r12,
+        frame.r13,
+        frame.r14,
+        frame.r15,
+        frame.rdi,
+        frame.rsi,
+        frame.rbp,
+        frame.rbx,
+        frame.rdx,
+        frame.rax,
+        frame.rcx,
+        frame.rsp,
+        frame.rip,
+        frame.rflags,
+        frame.cs,
+        info.error,
+        info.trap,
+        mask,
+        info.address,
     ]);
     words[FPSTATE] = vector_at;
     words[SIGMASK] = mask;
@@ -360,7 +446,9 @@ fn enter_handler(frame: &mut Frame, thread: &Thread, signal: i32, action: &Actio
     if action.flags & SA_NODEFER == 0 {
         blocked |= bit(signal);
     }
-    thread.signal_mask.store(blocked & !UNBLOCKABLE, Ordering::SeqCst);
+    thread
+        .signal_mask
+        .store(blocked & !UNBLOCKABLE, Ordering::SeqCst);
     if action.flags & SA_RESETHAND != 0 {
         ACTIONS.lock()[signal as usize - 1] = DEFAULT;
     }
@@ -388,13 +476,49 @@ pub fn sigreturn(frame: &mut Frame) {
         crate::exit::program(128 + SIGSEGV);
     };
     let registers = &words[MCONTEXT..FPSTATE];
-    let [r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags, ..] =
-        *registers
+    let [
+        r8,
+        r9,
+        r10,
+        r11,
+        r12,
+        r13,
+        r14,
+        r15,
+        rdi,
+        rsi,
+        rbp,
+        rbx,
+        rdx,
+        rax,
+        rcx,
+        rsp,
+        rip,
+        rflags,
+        ..,
+    ] = *registers
     else {
         unreachable!("the slice has 23 words");
     };
     *frame = Frame {
-        r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, ..frame.clone()
+        r8,
+        r9,
+        r10,
+        r11,
+        r12,
+        r13,
+        r14,
+        r15,
+        rdi,
+        rsi,
+        rbp,
+        rbx,
+        rdx,
+        rax,
+        rcx,
+        rsp,
+        rip,
+        ..frame.clone()
     };
     const CHANGEABLE: u64 = 0x0CD5; // arithmetic flags, direction, overflow
     frame.rflags = rflags & CHANGEABLE | 0x202;
@@ -403,7 +527,9 @@ pub fn sigreturn(frame: &mut Frame) {
     }
     fpu::load_from(state);
     if let Ok(thread) = current() {
-        thread.signal_mask.store(words[SIGMASK] & !UNBLOCKABLE, Ordering::SeqCst);
+        thread
+            .signal_mask
+            .store(words[SIGMASK] & !UNBLOCKABLE, Ordering::SeqCst);
     }
     // A return address in the kernel's half would be taken for kernel code.
     if rip >> 47 != 0 {

@@ -50,7 +50,9 @@ fn start(frame: &Frame, args: &CloneArgs) -> Answer {
     };
     let child = Thread::new(registers, fs_base).ok_or(Errno::AGAIN)?;
     child.with_fpu(FpuArea::save);
-    child.signal_mask.store(parent.signal_mask.load(Ordering::SeqCst), Ordering::SeqCst);
+    child
+        .signal_mask
+        .store(parent.signal_mask.load(Ordering::SeqCst), Ordering::SeqCst);
     let tid = child.tid;
     if args.flags & CLONE_PARENT_SETTID != 0 {
         user::write(args.parent_tid, tid)?;
@@ -66,13 +68,16 @@ fn start(frame: &Frame, args: &CloneArgs) -> Answer {
 }
 
 pub fn clone(frame: &Frame, a: &Args) -> Answer {
-    start(frame, &CloneArgs {
-        flags: a.0[0],
-        stack: a.0[1],
-        parent_tid: a.get(2),
-        child_tid: a.get(3),
-        tls: a.0[4],
-    })
+    start(
+        frame,
+        &CloneArgs {
+            flags: a.0[0],
+            stack: a.0[1],
+            parent_tid: a.get(2),
+            child_tid: a.get(3),
+            tls: a.0[4],
+        },
+    )
 }
 
 /// `struct clone_args`: flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, ...
@@ -81,14 +86,18 @@ pub fn clone3(frame: &Frame, a: &Args) -> Answer {
     if a.get(1) < FIRST_VERSION_BYTES {
         return Err(Errno::INVAL);
     }
-    let [flags, _, child_tid, parent_tid, _, stack, stack_bytes, tls] = user::read::<[u64; 8]>(a.get(0))?;
-    start(frame, &CloneArgs {
-        flags,
-        stack: stack.wrapping_add(stack_bytes),
-        parent_tid: parent_tid as usize,
-        child_tid: child_tid as usize,
-        tls,
-    })
+    let [flags, _, child_tid, parent_tid, _, stack, stack_bytes, tls] =
+        user::read::<[u64; 8]>(a.get(0))?;
+    start(
+        frame,
+        &CloneArgs {
+            flags,
+            stack: stack.wrapping_add(stack_bytes),
+            parent_tid: parent_tid as usize,
+            child_tid: child_tid as usize,
+            tls,
+        },
+    )
 }
 
 /// Most entries of a robust list: a list that runs in circles ends.
@@ -124,7 +133,11 @@ fn release_robust(thread: &Thread) -> Result<(), Errno> {
         }
         entry = next;
     }
-    if pending != 0 { release(pending) } else { Ok(()) }
+    if pending != 0 {
+        release(pending)
+    } else {
+        Ok(())
+    }
 }
 
 pub fn exit(code: i32) -> ! {
@@ -191,12 +204,14 @@ pub fn futex(a: &Args) -> Answer {
         0 => futex::wait(at, value, futex::ANY, time::timeout_at(a.get(3))?).map(|()| 0),
         1 => Ok(futex::wake(at, futex::ANY, most(a.get(2)))),
         3 => {
-            let (woken, moved) = futex::requeue(at, a.get(4), most(a.get(2)), most(a.get(3)), None)?;
+            let (woken, moved) =
+                futex::requeue(at, a.get(4), most(a.get(2)), most(a.get(3)), None)?;
             Ok(woken + moved)
         }
         4 => {
             let expected = Some(a.uint(5));
-            let (woken, moved) = futex::requeue(at, a.get(4), most(a.get(2)), most(a.get(3)), expected)?;
+            let (woken, moved) =
+                futex::requeue(at, a.get(4), most(a.get(2)), most(a.get(3)), expected)?;
             Ok(woken + moved)
         }
         5 => futex::wake_op(at, a.get(4), most(a.get(2)), most(a.get(3)), a.uint(5)),

@@ -17,7 +17,10 @@ const CLOCK_REALTIME_COARSE: i32 = 5;
 pub fn read_timespec(at: usize) -> Result<u64, Errno> {
     let [seconds, ns] = user::read::<[i64; 2]>(at)?;
     let seconds = u64::try_from(seconds).map_err(|_| Errno::INVAL)?;
-    let ns = u64::try_from(ns).ok().filter(|&ns| ns < NS).ok_or(Errno::INVAL)?;
+    let ns = u64::try_from(ns)
+        .ok()
+        .filter(|&ns| ns < NS)
+        .ok_or(Errno::INVAL)?;
     Ok(seconds.saturating_mul(NS).saturating_add(ns))
 }
 
@@ -31,7 +34,9 @@ fn write_timespec(at: usize, ns: u64) -> Result<(), Errno> {
 /// INVAL for a clock that does not exist.
 pub fn absolute(clock: i32, ns: u64) -> Result<u64, Errno> {
     match clock {
-        CLOCK_REALTIME | CLOCK_REALTIME_COARSE | 11 => Ok(deadline(ns.saturating_sub(wall_at_entry_ns()))),
+        CLOCK_REALTIME | CLOCK_REALTIME_COARSE | 11 => {
+            Ok(deadline(ns.saturating_sub(wall_at_entry_ns())))
+        }
         1..=9 => Ok(deadline(ns)),
         _ => Err(Errno::INVAL),
     }

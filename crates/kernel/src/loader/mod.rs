@@ -87,20 +87,40 @@ impl fmt::Display for LoadError {
             Self::File(Errno(number)) => write!(f, "cannot be read (error {number})"),
             Self::Elf(error) => write!(f, "{error}"),
             Self::Damaged { reason, offset } => {
-                write!(f, "the compressed file is damaged after {offset} unpacked bytes: {reason}")
+                write!(
+                    f,
+                    "the compressed file is damaged after {offset} unpacked bytes: {reason}"
+                )
             }
             Self::Order { offset, position } => write!(
                 f,
                 "compressed ELF: a segment starts at {offset:#x}, but the stream is at {position:#x} (store it raw)"
             ),
-            Self::Segment { address, bytes, error: Errno::NOMEM } => {
-                write!(f, "not enough memory for the segment of {bytes} bytes at {address:#x} (give the machine more)")
+            Self::Segment {
+                address,
+                bytes,
+                error: Errno::NOMEM,
+            } => {
+                write!(
+                    f,
+                    "not enough memory for the segment of {bytes} bytes at {address:#x} (give the machine more)"
+                )
             }
-            Self::Segment { address, bytes, error: Errno(number) } => {
-                write!(f, "the segment of {bytes} bytes at {address:#x} cannot be mapped (error {number})")
+            Self::Segment {
+                address,
+                bytes,
+                error: Errno(number),
+            } => {
+                write!(
+                    f,
+                    "the segment of {bytes} bytes at {address:#x} cannot be mapped (error {number})"
+                )
             }
             Self::Arguments { bytes } => {
-                write!(f, "arguments of {bytes} bytes do not fit on the stack of {STACK_BYTES} bytes")
+                write!(
+                    f,
+                    "arguments of {bytes} bytes do not fit on the stack of {STACK_BYTES} bytes"
+                )
             }
         }
     }
@@ -123,7 +143,10 @@ pub struct Start {
 
 fn round_out(segment: &Segment) -> (usize, usize) {
     let start = segment.address as usize & !(PAGE - 1);
-    (start, (segment.end() as usize).next_multiple_of(PAGE) - start)
+    (
+        start,
+        (segment.end() as usize).next_multiple_of(PAGE) - start,
+    )
 }
 
 /// Maps a segment writable, lets `fill` write the file's part, and gives it its protection. `lead`: so many bytes
@@ -134,11 +157,16 @@ fn load_segment(
     fill: impl FnOnce(&mut [u8]) -> Result<(), LoadError>,
 ) -> Result<(), LoadError> {
     let (start, bytes) = round_out(segment);
-    let refused = |error| LoadError::Segment { address: segment.address, bytes: segment.memory_bytes, error };
+    let refused = |error| LoadError::Segment {
+        address: segment.address,
+        bytes: segment.memory_bytes,
+        error,
+    };
     let writable = Prot::READ | Prot::WRITE;
     space::map(Place::FixedIfFree(start), bytes, writable, Use::Plain).map_err(refused)?;
     let file_start = segment.address as usize - lead;
-    let file_part = user::bytes_to_fill(file_start, segment.file_bytes as usize + lead).map_err(refused)?;
+    let file_part =
+        user::bytes_to_fill(file_start, segment.file_bytes as usize + lead).map_err(refused)?;
     fill(file_part)?;
     let mut prot = Prot::empty();
     prot.set(Prot::READ, segment.protection.read);
@@ -147,17 +175,32 @@ fn load_segment(
     space::protect(start, bytes, prot).map_err(refused)
 }
 
-fn load_raw(volume: &mut Disk, path: &str, head: &[u8], file_bytes: u64) -> Result<Executable, LoadError> {
+fn load_raw(
+    volume: &mut Disk,
+    path: &str,
+    head: &[u8],
+    file_bytes: u64,
+) -> Result<Executable, LoadError> {
     let executable = Executable::parse(head, file_bytes)?;
-    let file = volume.open(path).map_err(|error| LoadError::File(error.into()))?;
+    let file = volume
+        .open(path)
+        .map_err(|error| LoadError::File(error.into()))?;
     for segment in &executable.segments {
         // Whole pages of the file, like mmap gives them: the disk then writes to the pages directly.
         let page = PAGE as u64;
-        let lead = if segment.file_offset % page == segment.address % page { segment.address % page } else { 0 };
+        let lead = if segment.file_offset % page == segment.address % page {
+            segment.address % page
+        } else {
+            0
+        };
         load_segment(segment, lead as usize, |out| {
             let read = volume.read_at(&file, segment.file_offset - lead, out);
             let count = read.map_err(|error| LoadError::File(error.into()))?;
-            if count < out.len() { Err(LoadError::File(Errno::IO)) } else { Ok(()) }
+            if count < out.len() {
+                Err(LoadError::File(Errno::IO))
+            } else {
+                Ok(())
+            }
         })?;
     }
     Ok(executable)
@@ -181,8 +224,13 @@ fn load_compressed(source: &mut dyn Source) -> Result<Executable, LoadError> {
             let mut done = 0;
             if segment.file_offset < position {
                 // Only the part in `head` can be read again.
-                let rest = head.get(segment.file_offset as usize..).filter(|_| position == read as u64);
-                let rest = rest.ok_or(LoadError::Order { offset: segment.file_offset, position })?;
+                let rest = head
+                    .get(segment.file_offset as usize..)
+                    .filter(|_| position == read as u64);
+                let rest = rest.ok_or(LoadError::Order {
+                    offset: segment.file_offset,
+                    position,
+                })?;
                 done = rest.len().min(out.len());
                 out[..done].copy_from_slice(&rest[..done]);
             }
@@ -191,7 +239,10 @@ fn load_compressed(source: &mut dyn Source) -> Result<Executable, LoadError> {
             while done < out.len() {
                 let count = source.read(&mut out[done..])?;
                 if count == 0 {
-                    return Err(LoadError::Damaged { reason: "it ends too early", offset: position });
+                    return Err(LoadError::Damaged {
+                        reason: "it ends too early",
+                        offset: position,
+                    });
                 }
                 done += count;
                 position += count as u64;
@@ -208,29 +259,34 @@ fn load_compressed(source: &mut dyn Source) -> Result<Executable, LoadError> {
 /// See [`LoadError`].
 pub fn load(path: &str, args: &[String]) -> Result<Start, LoadError> {
     PATH.call_once(|| path.into());
-    let loaded = with_volume(|volume| {
-        let file = volume.open(path)?;
-        let file_bytes = u64::from(volume.file_bytes(&file)?);
-        let mut head = alloc::vec![0; elf::HEAD_BYTES.min(file_bytes as usize)];
-        let count = volume.read_at(&file, 0, &mut head)?;
-        head.truncate(count);
-        Ok(match source::kind(&head) {
-            source::Kind::Raw => load_raw(volume, path, &head, file_bytes),
-            source::Kind::Lz4 => {
-                source::Lz4::new(volume, &file).and_then(|mut source| load_compressed(&mut source))
-            }
-            source::Kind::Zstd => {
-                source::Zstd::new(volume, &file).and_then(|mut source| load_compressed(&mut source))
-            }
-        })
-    });
+    let loaded =
+        with_volume(|volume| {
+            let file = volume.open(path)?;
+            let file_bytes = u64::from(volume.file_bytes(&file)?);
+            let mut head = alloc::vec![0; elf::HEAD_BYTES.min(file_bytes as usize)];
+            let count = volume.read_at(&file, 0, &mut head)?;
+            head.truncate(count);
+            Ok(match source::kind(&head) {
+                source::Kind::Raw => load_raw(volume, path, &head, file_bytes),
+                source::Kind::Lz4 => source::Lz4::new(volume, &file)
+                    .and_then(|mut source| load_compressed(&mut source)),
+                source::Kind::Zstd => source::Zstd::new(volume, &file)
+                    .and_then(|mut source| load_compressed(&mut source)),
+            })
+        });
     let executable = loaded.map_err(LoadError::File)??;
-    let start = executable.segments.first().map_or(0, |segment| segment.address as usize);
+    let start = executable
+        .segments
+        .first()
+        .map_or(0, |segment| segment.address as usize);
     let end = (executable.end() as usize).next_multiple_of(PAGE);
     *RANGE.lock() = (start, end);
     let rsp = build_stack(&executable, args)?;
     space::start(end);
-    Ok(Start { entry: executable.entry, rsp })
+    Ok(Start {
+        entry: executable.entry,
+        rsp,
+    })
 }
 
 /// Builds the stack and gives the stack pointer.

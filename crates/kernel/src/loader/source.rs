@@ -75,14 +75,22 @@ struct Packed<'a> {
 
 impl<'a> Packed<'a> {
     fn new(volume: &'a mut Disk, file: &'a File) -> Self {
-        Self { volume, file, offset: 0, buffer: Vec::new(), at: 0 }
+        Self {
+            volume,
+            file,
+            offset: 0,
+            buffer: Vec::new(),
+            at: 0,
+        }
     }
 
     /// Bytes of the chunk that were not taken yet; empty at the end of the file.
     fn rest(&mut self) -> Result<&[u8], LoadError> {
         if self.at == self.buffer.len() {
             self.buffer.resize(CHUNK, 0);
-            let read = self.volume.read_at(self.file, self.offset, &mut self.buffer);
+            let read = self
+                .volume
+                .read_at(self.file, self.offset, &mut self.buffer);
             let count = read.map_err(|error| LoadError::File(error.into()))?;
             self.buffer.truncate(count);
             self.offset += count as u64;
@@ -103,7 +111,12 @@ impl<'a> Packed<'a> {
         let mut done = 0;
         while done < out.len() {
             match self.take(&mut out[done..])? {
-                0 => return Err(LoadError::Damaged { reason: "it ends too early", offset: self.offset }),
+                0 => {
+                    return Err(LoadError::Damaged {
+                        reason: "it ends too early",
+                        offset: self.offset,
+                    });
+                }
                 count => done += count,
             }
         }
@@ -141,7 +154,9 @@ impl<'a> Lz4<'a> {
         let [flags, block] = descriptor;
         let damaged = |reason| LoadError::Damaged { reason, offset: 0 };
         if flags >> 6 != 1 || flags & 1 != 0 {
-            return Err(damaged("LZ4 frame of an unknown version, or with a dictionary"));
+            return Err(damaged(
+                "LZ4 frame of an unknown version, or with a dictionary",
+            ));
         }
         let block_bytes = match block >> 4 & 7 {
             size @ 4..=7 => 1usize << (8 + 2 * size),
@@ -165,7 +180,10 @@ impl<'a> Lz4<'a> {
     }
 
     fn next_block(&mut self) -> Result<(), LoadError> {
-        let damaged = |reason| LoadError::Damaged { reason, offset: self.total };
+        let damaged = |reason| LoadError::Damaged {
+            reason,
+            offset: self.total,
+        };
         let size = self.packed.word()?;
         if size == 0 {
             self.ended = true;
@@ -180,7 +198,11 @@ impl<'a> Lz4<'a> {
         if self.block_checksums {
             self.packed.word()?;
         }
-        let window = if self.independent { 0 } else { self.unpacked.len().min(WINDOW) };
+        let window = if self.independent {
+            0
+        } else {
+            self.unpacked.len().min(WINDOW)
+        };
         let cut = self.unpacked.len() - window;
         self.unpacked.copy_within(cut.., 0);
         self.unpacked.resize(window + self.block_bytes, 0);
@@ -189,7 +211,8 @@ impl<'a> Lz4<'a> {
             out[..bytes].copy_from_slice(&self.block);
             bytes
         } else if window == 0 {
-            decompress_into(&self.block, out).map_err(|_| damaged("LZ4 block cannot be unpacked"))?
+            decompress_into(&self.block, out)
+                .map_err(|_| damaged("LZ4 block cannot be unpacked"))?
         } else {
             decompress_into_with_dict(&self.block, out, before)
                 .map_err(|_| damaged("LZ4 block cannot be unpacked"))?
@@ -232,7 +255,10 @@ impl<'a> Zstd<'a> {
         let decoder = StreamingDecoder::new(Packed::new(volume, file));
         let decoder = decoder.map_err(|error| {
             crate::error!("zstd: {error}");
-            LoadError::Damaged { reason: "Zstandard header", offset: 0 }
+            LoadError::Damaged {
+                reason: "Zstandard header",
+                offset: 0,
+            }
         })?;
         Ok(Self { decoder, total: 0 })
     }
@@ -241,8 +267,10 @@ impl<'a> Zstd<'a> {
 impl Source for Zstd<'_> {
     fn read(&mut self, out: &mut [u8]) -> Result<usize, LoadError> {
         let offset = self.total;
-        let count = Read::read(&mut self.decoder, out)
-            .map_err(|_| LoadError::Damaged { reason: "Zstandard block cannot be unpacked", offset })?;
+        let count = Read::read(&mut self.decoder, out).map_err(|_| LoadError::Damaged {
+            reason: "Zstandard block cannot be unpacked",
+            offset,
+        })?;
         self.total += count as u64;
         Ok(count)
     }

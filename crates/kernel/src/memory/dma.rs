@@ -32,5 +32,9 @@ pub fn virt_to_phys(v: usize) -> Option<u64> {
 /// Maps device registers: uncached, writable, never executable. The mapping stays for ever; mapping the
 /// same registers twice gives two mappings.
 pub fn map_mmio(phys: u64, bytes: usize) -> NonNull<u8> {
-    window::map(phys, bytes, paging::Flags::KERNEL_DATA | paging::Flags::UNCACHED)
+    window::map(
+        phys,
+        bytes,
+        paging::Flags::KERNEL_DATA | paging::Flags::UNCACHED,
+    )
 }

@@ -79,7 +79,10 @@ pub(super) unsafe fn add(start: u64, end: u64, reserved: impl Iterator<Item = (u
             at = hole.1;
             continue;
         }
-        let next = holes().map(|(from, _)| from).filter(|&from| from > at).min();
+        let next = holes()
+            .map(|(from, _)| from)
+            .filter(|&from| from > at)
+            .min();
         let stop = next.unwrap_or(u64::MAX).min(end);
         let mut frames = FRAMES.lock();
         while at < stop {
@@ -117,15 +120,15 @@ impl Frames {
 
     /// Frees the group at `phys` if it is whole, unused and below `stop`, else one frame. Gives the number of frames.
     fn set_free_up_to(&mut self, phys: u64, stop: u64) -> usize {
-        if phys.is_multiple_of(HUGE as u64) && phys + HUGE as u64 <= stop {
-            if let Some(group) = self.groups.get_mut(phys as usize / HUGE) {
-                if group.free == 0 {
-                    group.free_bits = [u64::MAX; GROUP_FRAMES / 64];
-                    group.free = GROUP_FRAMES as u16;
-                    self.free += GROUP_FRAMES;
-                    return GROUP_FRAMES;
-                }
-            }
+        if phys.is_multiple_of(HUGE as u64)
+            && phys + HUGE as u64 <= stop
+            && let Some(group) = self.groups.get_mut(phys as usize / HUGE)
+            && group.free == 0
+        {
+            group.free_bits = [u64::MAX; GROUP_FRAMES / 64];
+            group.free = GROUP_FRAMES as u16;
+            self.free += GROUP_FRAMES;
+            return GROUP_FRAMES;
         }
         self.set_free(phys);
         1
@@ -134,12 +137,22 @@ impl Frames {
     fn find_group(&self, from: usize, wanted: impl Fn(u16) -> bool) -> Option<usize> {
         let count = self.groups.len();
         (0..count)
-            .map(|i| if from + i < count { from + i } else { from + i - count })
+            .map(|i| {
+                if from + i < count {
+                    from + i
+                } else {
+                    from + i - count
+                }
+            })
             .find(|&i| wanted(self.groups[i].free))
     }
 
     fn take_one(&mut self) -> Option<u64> {
-        if self.groups.get(self.hint).is_none_or(|group| group.free == 0) {
+        if self
+            .groups
+            .get(self.hint)
+            .is_none_or(|group| group.free == 0)
+        {
             let partial = |free| free != 0 && usize::from(free) < GROUP_FRAMES;
             self.hint = self
                 .find_group(self.hint, partial)

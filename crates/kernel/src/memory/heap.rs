@@ -15,12 +15,16 @@ struct FrameSource;
 unsafe impl Source for FrameSource {
     fn acquire<B: Binning>(talc: &mut Talc<Self, B>, layout: Layout) -> Result<(), ()> {
         // Room for the allocator's own tags and for the alignment asked for.
-        let bytes = (layout.size() + layout.align() + PAGE).next_multiple_of(PAGE).max(GROW);
+        let bytes = (layout.size() + layout.align() + PAGE)
+            .next_multiple_of(PAGE)
+            .max(GROW);
         let (bytes, phys) = frames::alloc_contiguous(bytes / PAGE)
             .map(|phys| (bytes, phys))
             .ok_or(())?;
         // SAFETY: the frames are ours, contiguous in the direct map, and never given back.
-        unsafe { talc.claim(phys_to_virt(phys), bytes) }.map(|_| ()).ok_or(())
+        unsafe { talc.claim(phys_to_virt(phys), bytes) }
+            .map(|_| ())
+            .ok_or(())
     }
 }
 

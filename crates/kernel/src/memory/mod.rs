@@ -72,16 +72,21 @@ pub unsafe fn init(info: &BootInfo) -> Result<(), &'static str> {
     // Everything below 1 MiB stays out: firmware data, AP trampoline.
     let usable = || {
         let regions = info.regions().iter();
-        regions.filter(|r| r.kind == MemoryKind::Usable).map(move |r| {
-            let start = r.base.max(low_end).next_multiple_of(PAGE as u64);
-            (start, r.end() & !(PAGE as u64 - 1))
-        })
+        regions
+            .filter(|r| r.kind == MemoryKind::Usable)
+            .map(move |r| {
+                let start = r.base.max(low_end).next_multiple_of(PAGE as u64);
+                (start, r.end() & !(PAGE as u64 - 1))
+            })
     };
     let reserved = || {
         let regions = info.regions().iter();
-        regions
-            .filter(|r| r.kind != MemoryKind::Usable)
-            .map(|r| (r.base & !(PAGE as u64 - 1), r.end().next_multiple_of(PAGE as u64)))
+        regions.filter(|r| r.kind != MemoryKind::Usable).map(|r| {
+            (
+                r.base & !(PAGE as u64 - 1),
+                r.end().next_multiple_of(PAGE as u64),
+            )
+        })
     };
     const BOOT_MAP_END: u64 = 4 << 30;
     // SAFETY: the ranges are free memory by the loader's map, behind the image, and inside the boot direct map.

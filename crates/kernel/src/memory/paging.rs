@@ -309,14 +309,20 @@ pub fn entry_of(virt: usize) -> Option<Leaf> {
         if entry & Flags::HUGE.bits() != 0 {
             let base = entry & ADDRESS & !(HUGE as u64 - 1);
             let flags = Flags::from_bits_truncate(entry);
-            return Some(Leaf { phys: base + (virt % HUGE) as u64, flags });
+            return Some(Leaf {
+                phys: base + (virt % HUGE) as u64,
+                flags,
+            });
         }
         if entry & 1 == 0 {
             return None;
         }
         let entry = (*table_at(entry))[index(virt, 0)];
         let flags = Flags::from_bits_truncate(entry);
-        (entry != 0).then_some(Leaf { phys: (entry & ADDRESS) + (virt % PAGE) as u64, flags })
+        (entry != 0).then_some(Leaf {
+            phys: (entry & ADDRESS) + (virt % PAGE) as u64,
+            flags,
+        })
     }
 }
 
@@ -376,7 +382,10 @@ pub(super) unsafe fn init(info: &BootInfo) -> Result<(), &'static str> {
     let none = "no memory for page tables";
     ROOT.store(frames::alloc_zeroed().ok_or(none)?, Ordering::Release);
     let ram = |kind| {
-        matches!(kind, MemoryKind::Usable | MemoryKind::AcpiReclaimable | MemoryKind::AcpiNvs)
+        matches!(
+            kind,
+            MemoryKind::Usable | MemoryKind::AcpiReclaimable | MemoryKind::AcpiNvs
+        )
     };
     for region in info.regions().iter().filter(|region| ram(region.kind)) {
         let start = region.base & !(PAGE as u64 - 1);
@@ -393,7 +402,11 @@ pub(super) unsafe fn init(info: &BootInfo) -> Result<(), &'static str> {
             let phys = (virt - IMAGE_BASE) as u64;
             map(virt, phys, flags).map_err(|_| none)?;
             // The direct map is no way around the protection of the image.
-            let alias = if flags == Flags::KERNEL_DATA { flags } else { Flags::KERNEL_RODATA };
+            let alias = if flags == Flags::KERNEL_DATA {
+                flags
+            } else {
+                Flags::KERNEL_RODATA
+            };
             map(DIRECT_MAP + phys as usize, phys, alias).map_err(|_| none)?;
         }
     }

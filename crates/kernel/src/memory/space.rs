@@ -212,18 +212,22 @@ impl Space {
             top = top.min(start);
         }
         let at = top.checked_sub(bytes).ok_or(Errno::NOMEM)? & !(align - 1);
-        if at < USER_START { Err(Errno::NOMEM) } else { Ok(at) }
+        if at < USER_START {
+            Err(Errno::NOMEM)
+        } else {
+            Ok(at)
+        }
     }
 
     /// Splits areas so that none crosses `at`.
     fn cut(&mut self, at: usize) {
-        if let Some((start, area)) = self.find(at) {
-            if start < at {
-                if let Some(first) = self.areas.get_mut(&start) {
-                    first.end = at;
-                }
-                self.areas.insert(at, area);
+        if let Some((start, area)) = self.find(at)
+            && start < at
+        {
+            if let Some(first) = self.areas.get_mut(&start) {
+                first.end = at;
             }
+            self.areas.insert(at, area);
         }
     }
 
@@ -240,20 +244,28 @@ impl Space {
         if accounted {
             self.commit(end - start)?;
         }
-        let area = Area { end, prot, usage, accounted };
+        let area = Area {
+            end,
+            prot,
+            usage,
+            accounted,
+        };
         // Neighbours that are alike become one: large pages need large areas.
         let mut from = start;
         let mut area = area;
-        if let Some((before, previous)) = self.find(start.wrapping_sub(1)) {
-            if previous.end == start && alike(previous, area) && usage == Use::Plain {
-                from = before;
-            }
+        if let Some((before, previous)) = self.find(start.wrapping_sub(1))
+            && previous.end == start
+            && alike(previous, area)
+            && usage == Use::Plain
+        {
+            from = before;
         }
-        if let Some(&next) = self.areas.get(&end) {
-            if alike(next, area) && usage == Use::Plain {
-                self.areas.remove(&end);
-                area.end = next.end;
-            }
+        if let Some(&next) = self.areas.get(&end)
+            && alike(next, area)
+            && usage == Use::Plain
+        {
+            self.areas.remove(&end);
+            area.end = next.end;
         }
         self.areas.insert(from, area);
         Ok(())
@@ -319,49 +331,70 @@ impl Space {
     ) -> Result<usize, FaultError> {
         let must_zero = |at: usize, bytes: usize| at < fill.start || at + bytes > fill.end;
         let huge = at & !(HUGE - 1);
-        if area.usage == Use::Plain && start <= huge && huge + HUGE <= area.end {
-            if let Some(phys) = frames::alloc_huge_for_program() {
-                if must_zero(huge, HUGE) {
-                    zero(phys, HUGE);
-                }
-                match paging::map_huge(huge, phys, area.prot.leaf()) {
-                    Ok(true) => return Ok(huge + HUGE),
-                    _ => frames::free_huge(phys),
-                }
+        if area.usage == Use::Plain
+            && start <= huge
+            && huge + HUGE <= area.end
+            && let Some(phys) = frames::alloc_huge_for_program()
+        {
+            if must_zero(huge, HUGE) {
+                zero(phys, HUGE);
+            }
+            match paging::map_huge(huge, phys, area.prot.leaf()) {
+                Ok(true) => return Ok(huge + HUGE),
+                _ => frames::free_huge(phys),
             }
         }
         let around = at & !(AROUND - 1);
         let (from, to) = (around.max(start), (around + AROUND).min(area.end));
         let at = at & !(PAGE - 1);
-        let rest = (from..at).step_by(PAGE).chain((at + PAGE..to).step_by(PAGE));
+        let rest = (from..at)
+            .step_by(PAGE)
+            .chain((at + PAGE..to).step_by(PAGE));
         for page in core::iter::once(at).chain(rest) {
             if paging::entry_of(page).is_some() {
                 continue;
             }
             let Some(phys) = frames::alloc_for_program() else {
-                return if page == at { Err(FaultError::OutOfMemory) } else { Ok(at + PAGE) };
+                return if page == at {
+                    Err(FaultError::OutOfMemory)
+                } else {
+                    Ok(at + PAGE)
+                };
             };
             if must_zero(page, PAGE) {
                 zero(phys, PAGE);
             }
             if paging::map(page, phys, area.prot.leaf()).is_err() {
                 frames::free(phys);
-                return if page == at { Err(FaultError::OutOfMemory) } else { Ok(at + PAGE) };
+                return if page == at {
+                    Err(FaultError::OutOfMemory)
+                } else {
+                    Ok(at + PAGE)
+                };
             }
         }
         Ok(at + PAGE)
     }
 
-    fn touch(&mut self, at: usize, access: Access, fill: &Range<usize>) -> Result<usize, FaultError> {
+    fn touch(
+        &mut self,
+        at: usize,
+        access: Access,
+        fill: &Range<usize>,
+    ) -> Result<usize, FaultError> {
         let (start, area) = self.find(at).ok_or(FaultError::NotMapped)?;
         if !area.prot.allows(access) {
             return Err(FaultError::Protection);
         }
-        if let Some(leaf) = paging::entry_of(at) {
-            if leaf.flags.contains(Flags::PRESENT) {
-                let size = if leaf.flags.contains(Flags::HUGE) { HUGE } else { PAGE };
-                return Ok((at & !(size - 1)) + size);
-            }
+        if let Some(leaf) = paging::entry_of(at)
+            && leaf.flags.contains(Flags::PRESENT)
+        {
+            let size = if leaf.flags.contains(Flags::HUGE) {
+                HUGE
+            } else {
+                PAGE
+            };
+            return Ok((at & !(size - 1)) + size);
         }
         self.populate(start, area, at, fill)
     }
@@ -408,7 +441,9 @@ impl Space {
 
     /// Joins alike neighbours in and at the edges of a range.
     fn merge_around(&mut self, start: usize, end: usize) {
-        let mut at = self.find(start.wrapping_sub(1)).map_or(start, |(from, _)| from);
+        let mut at = self
+            .find(start.wrapping_sub(1))
+            .map_or(start, |(from, _)| from);
         while let Some((from, area)) = self.find(at) {
             if from > end {
                 break;
@@ -448,7 +483,11 @@ pub fn map(place: Place, bytes: usize, prot: Prot, usage: Use) -> Result<usize, 
         return Err(Errno::INVAL);
     }
     let bytes = round_up(bytes)?;
-    let align = if bytes >= HUGE && usage == Use::Plain { HUGE } else { PAGE };
+    let align = if bytes >= HUGE && usage == Use::Plain {
+        HUGE
+    } else {
+        PAGE
+    };
     let mut space = SPACE.lock();
     let start = match place {
         Place::Anywhere(wish) => {
@@ -537,7 +576,13 @@ pub fn discard(start: usize, bytes: usize) -> Result<(), Errno> {
 ///
 /// # Errors
 /// FAULT (not one mapping), NOMEM, INVAL.
-pub fn remap(old: usize, old_bytes: usize, new_bytes: usize, may_move: bool, to: Option<usize>) -> Result<usize, Errno> {
+pub fn remap(
+    old: usize,
+    old_bytes: usize,
+    new_bytes: usize,
+    may_move: bool,
+    to: Option<usize>,
+) -> Result<usize, Errno> {
     let old_end = range(old, old_bytes)?;
     let new_bytes = round_up(new_bytes)?;
     if new_bytes == 0 || old == old_end || (to.is_some() && !may_move) {
@@ -626,15 +671,25 @@ pub fn touch(start: usize, bytes: usize, access: Access, fill: bool) -> Result<(
     let filled = start..end;
     let mut at = start;
     while at < end {
-        let needed = if access == Access::Write { Flags::PRESENT | Flags::WRITE } else { Flags::PRESENT };
-        if let Some(leaf) = paging::entry_of(at) {
-            if leaf.flags.contains(needed) {
-                let size = if leaf.flags.contains(Flags::HUGE) { HUGE } else { PAGE };
-                at = (at & !(size - 1)) + size;
-                continue;
-            }
+        let needed = if access == Access::Write {
+            Flags::PRESENT | Flags::WRITE
+        } else {
+            Flags::PRESENT
+        };
+        if let Some(leaf) = paging::entry_of(at)
+            && leaf.flags.contains(needed)
+        {
+            let size = if leaf.flags.contains(Flags::HUGE) {
+                HUGE
+            } else {
+                PAGE
+            };
+            at = (at & !(size - 1)) + size;
+            continue;
         }
-        at = SPACE.lock().touch(at, access, if fill { &filled } else { &(0..0) })?;
+        at = SPACE
+            .lock()
+            .touch(at, access, if fill { &filled } else { &(0..0) })?;
     }
     Ok(())
 }

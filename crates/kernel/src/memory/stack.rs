@@ -15,7 +15,10 @@ struct Slots {
     free: Vec<usize>,
 }
 
-static SLOTS: Mutex<Slots> = Mutex::new(Slots { used: 0, free: Vec::new() });
+static SLOTS: Mutex<Slots> = Mutex::new(Slots {
+    used: 0,
+    free: Vec::new(),
+});
 
 /// A stack of 32 KiB. Below it lies an unmapped page: running over the end is a page fault.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ impl Drop for KernelStack {
 
 /// True if `address` is in the guard page of some stack.
 pub fn is_guard(address: usize) -> bool {
-    let used = SLOTS.try_lock().map_or(usize::MAX / SLOT, |slots| slots.used);
+    let used = SLOTS
+        .try_lock()
+        .map_or(usize::MAX / SLOT, |slots| slots.used);
     address >= BASE && (address - BASE) / SLOT < used && (address - BASE) % SLOT < PAGE
 }

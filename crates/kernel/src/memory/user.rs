@@ -110,5 +110,9 @@ pub fn text(at: usize, most: usize) -> Result<String, Errno> {
         }
         at = page_end;
     }
-    Err(if at < USER_END { Errno::NAMETOOLONG } else { Errno::FAULT })
+    Err(if at < USER_END {
+        Errno::NAMETOOLONG
+    } else {
+        Errno::FAULT
+    })
 }

@@ -20,7 +20,10 @@ pub(super) fn map(phys: u64, bytes: usize, flags: paging::Flags) -> NonNull<u8> 
     let first = phys & !(PAGE as u64 - 1);
     for page in (0..length).step_by(PAGE) {
         let mapped = paging::map(virt + page, first + page as u64, flags);
-        assert!(mapped.is_ok(), "no memory for page tables of a kernel window");
+        assert!(
+            mapped.is_ok(),
+            "no memory for page tables of a kernel window"
+        );
     }
     NonNull::new((virt + offset) as *mut u8).unwrap_or(NonNull::dangling())
 }

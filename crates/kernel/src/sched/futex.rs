@@ -68,7 +68,10 @@ pub fn requeue(
         return Err(Errno::AGAIN);
     }
     let woken = sched.wake(Key::Futex(at), ANY, most);
-    Ok((woken, sched.requeue(Key::Futex(at), Key::Futex(to), move_most)))
+    Ok((
+        woken,
+        sched.requeue(Key::Futex(at), Key::Futex(to), move_most),
+    ))
 }
 
 /// FUTEX_WAKE_OP: changes the word at `second` by the encoded operation, wakes at `first`, and at
@@ -76,14 +79,24 @@ pub fn requeue(
 ///
 /// # Errors
 /// FAULT, INVAL, NOSYS (unknown operation).
-pub fn wake_op(first: usize, second: usize, most: usize, most_second: usize, op: u32) -> Result<usize, Errno> {
+pub fn wake_op(
+    first: usize,
+    second: usize,
+    most: usize,
+    most_second: usize,
+    op: u32,
+) -> Result<usize, Errno> {
     let word = word(second, Access::Write)?;
     // Encoding: 4 bits operation (8: shift), 4 bits comparison, 12 bits operand, 12 bits comparand, both signed.
     let sign_extend = |value: u32| ((value << 20) as i32) >> 20;
     let (kind, compare) = (op >> 28 & 7, op >> 24 & 15);
     let operand = sign_extend(op >> 12 & 0xFFF);
     let comparand = sign_extend(op & 0xFFF);
-    let operand = if op >> 31 != 0 { 1u32 << (operand & 31) } else { operand as u32 };
+    let operand = if op >> 31 != 0 {
+        1u32 << (operand & 31)
+    } else {
+        operand as u32
+    };
     let change = |value: u32| match kind {
         0 => Some(operand),
         1 => Some(value.wrapping_add(operand)),
@@ -93,7 +106,9 @@ pub fn wake_op(first: usize, second: usize, most: usize, most_second: usize, op:
         _ => None,
     };
     let mut sched = lock();
-    let old = word.fetch_update(Ordering::SeqCst, Ordering::SeqCst, change).map_err(|_| Errno::NOSYS)?;
+    let old = word
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, change)
+        .map_err(|_| Errno::NOSYS)?;
     let old = old as i32;
     let passes = match compare {
         0 => old == comparand,

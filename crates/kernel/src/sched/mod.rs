@@ -67,8 +67,11 @@ pub struct Sched {
     threads: Vec<Arc<Thread>>,
 }
 
-static SCHED: Mutex<Sched> =
-    Mutex::new(Sched { ready: VecDeque::new(), waiters: Vec::new(), threads: Vec::new() });
+static SCHED: Mutex<Sched> = Mutex::new(Sched {
+    ready: VecDeque::new(),
+    waiters: Vec::new(),
+    threads: Vec::new(),
+});
 static PREEMPTION: AtomicBool = AtomicBool::new(false);
 
 /// The scheduler's lock, held.
@@ -124,13 +127,13 @@ fn switch(mut sched: Guard) {
     let cpu = percpu::this();
     let previous = cpu.current.take();
     let next = sched.ready.pop_front();
-    if let (Some(previous_thread), Some(next_thread)) = (&previous, &next) {
-        if Arc::ptr_eq(previous_thread, next_thread) {
-            cpu.current.set(next);
-            drop(sched);
-            drop(previous);
-            return;
-        }
+    if let (Some(previous_thread), Some(next_thread)) = (&previous, &next)
+        && Arc::ptr_eq(previous_thread, next_thread)
+    {
+        cpu.current.set(next);
+        drop(sched);
+        drop(previous);
+        return;
     }
     if previous.is_none() && next.is_none() {
         return;
@@ -145,7 +148,9 @@ fn switch(mut sched: Guard) {
     let load = match &next {
         Some(thread) => {
             thread.with_fpu(|fpu| fpu.restore());
-            FsBase::write(VirtAddr::new_truncate(thread.fs_base.load(Ordering::Relaxed)));
+            FsBase::write(VirtAddr::new_truncate(
+                thread.fs_base.load(Ordering::Relaxed),
+            ));
             cpu.kernel_stack_top.set(thread.stack_top());
             thread.saved_rsp.get()
         }
@@ -178,7 +183,12 @@ pub extern "C" fn started() {
 }
 
 fn first_deadline(sched: &Sched) -> u64 {
-    sched.waiters.iter().map(|waiter| waiter.deadline).min().unwrap_or(NEVER)
+    sched
+        .waiters
+        .iter()
+        .map(|waiter| waiter.deadline)
+        .min()
+        .unwrap_or(NEVER)
 }
 
 /// Sets this CPU's timer for the end of the slice, the console and the next sleeper.
@@ -244,7 +254,12 @@ pub fn block(mut sched: Guard, key: Key, bitset: u32, deadline: u64) -> Wake {
         return Wake::Signal;
     }
     thread.wake.set(Wake::Woken);
-    sched.waiters.push(Waiter { thread: thread.clone(), key, bitset, deadline });
+    sched.waiters.push(Waiter {
+        thread: thread.clone(),
+        key,
+        bitset,
+        deadline,
+    });
     switch(sched);
     thread.wake.get()
 }
@@ -295,7 +310,11 @@ impl Sched {
 /// Wakes a thread that sleeps, because a signal came for it.
 pub fn interrupt(thread: &Arc<Thread>) {
     let mut sched = lock();
-    if let Some(index) = sched.waiters.iter().position(|w| Arc::ptr_eq(&w.thread, thread)) {
+    if let Some(index) = sched
+        .waiters
+        .iter()
+        .position(|w| Arc::ptr_eq(&w.thread, thread))
+    {
         sched.wake_at(index, Wake::Signal);
         return;
     }
@@ -314,7 +333,11 @@ pub fn tick() {
     }
     let mut sched = lock();
     let now = rdtsc();
-    while let Some(index) = sched.waiters.iter().position(|waiter| waiter.deadline <= now) {
+    while let Some(index) = sched
+        .waiters
+        .iter()
+        .position(|waiter| waiter.deadline <= now)
+    {
         sched.wake_at(index, Wake::Timeout);
     }
     let thread = cpu.current.take();

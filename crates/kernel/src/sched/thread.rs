@@ -73,7 +73,8 @@ impl Thread {
 
     /// True if a signal waits that is not blocked.
     pub fn has_signal(&self) -> bool {
-        let pending = self.signals_pending.load(Ordering::SeqCst) | crate::linux::signal::process_pending();
+        let pending =
+            self.signals_pending.load(Ordering::SeqCst) | crate::linux::signal::process_pending();
         pending & !self.signal_mask.load(Ordering::SeqCst) != 0
     }
 }

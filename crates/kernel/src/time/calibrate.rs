@@ -76,7 +76,10 @@ impl Reference {
                 let config = base.add(0x10).cast::<u32>();
                 config.write_volatile(config.read_volatile() | 1);
                 let counter = base.add(0xF0).cast::<u32>();
-                (period != 0).then(|| Self::Hpet { counter, hz: 1_000_000_000_000_000 / period })
+                (period != 0).then(|| Self::Hpet {
+                    counter,
+                    hz: 1_000_000_000_000_000 / period,
+                })
             }
         };
         let pit = || {
@@ -93,7 +96,9 @@ impl Reference {
             let first = reference.read();
             (0..10_000).any(|_| reference.read() != first)
         };
-        pm.filter(counts).or_else(|| hpet().filter(counts)).or_else(|| pit().filter(counts))
+        pm.filter(counts)
+            .or_else(|| hpet().filter(counts))
+            .or_else(|| pit().filter(counts))
     }
 
     /// Measures TSC and local APIC over the interval. Gives the TSC's frequency in kHz.
@@ -124,7 +129,11 @@ fn stated() -> Option<(u64, &'static str)> {
         return Some((u64::from(mhz) * 1000, "CPUID 0x16"));
     }
     let virtual_machine = cpuid(1, 0).ecx >> 31 != 0;
-    let khz = if virtual_machine { cpuid(0x4000_0010, 0).eax } else { 0 };
+    let khz = if virtual_machine {
+        cpuid(0x4000_0010, 0).eax
+    } else {
+        0
+    };
     (khz != 0).then_some((khz.into(), "hypervisor leaf 0x40000010"))
 }
 

@@ -24,7 +24,9 @@ pub fn set_entry(cycles: u64) {
 
 /// Reads the battery clock.
 pub fn init_wall_clock() {
-    let wall = crate::drivers::rtc::unix_seconds().unwrap_or(0).saturating_mul(1_000_000_000);
+    let wall = crate::drivers::rtc::unix_seconds()
+        .unwrap_or(0)
+        .saturating_mul(1_000_000_000);
     WALL_AT_ENTRY.store(wall.saturating_sub(now_ns()), Ordering::Relaxed);
 }
 
@@ -55,7 +57,9 @@ pub fn since_entry_ns(cycles: u64) -> u64 {
 
 /// TSC value at which [`now_ns`] will be `ns`; saturates at "never".
 pub fn deadline(ns: u64) -> u64 {
-    ENTRY.load(Ordering::Relaxed).saturating_add(ns_to_cycles(ns))
+    ENTRY
+        .load(Ordering::Relaxed)
+        .saturating_add(ns_to_cycles(ns))
 }
 
 /// Nanoseconds since 1970.
