@@ -22,6 +22,9 @@ pub const DEBUG_EXIT_PORT: u16 = 0xF4;
 const PROGRAM: u8 = 0x40;
 const LARGEST: u8 = 63;
 
+/// Exit code with which the runtime ends after a CPU exception in the guest program, when it has reported it.
+pub const FAULT_CODE: u8 = 114;
+
 /// Why a machine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -42,6 +45,14 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// The reason when the payload ended with an exit code: [`FAULT_CODE`] tells of an exception, others are its own.
+    pub fn of_payload(code: u8) -> Self {
+        match code {
+            FAULT_CODE => Self::PayloadException,
+            code => Self::Program(code),
+        }
+    }
+
     /// The value for the debug-exit port. Program codes from 63 on share one value.
     pub fn value(self) -> u8 {
         match self {
@@ -102,6 +113,12 @@ impl fmt::Display for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_runtimes_report_of_an_exception_is_one() {
+        assert_eq!(Reason::of_payload(FAULT_CODE), Reason::PayloadException);
+        assert_eq!(Reason::of_payload(7), Reason::Program(7));
+    }
 
     #[test]
     fn every_reason_survives_qemu() {

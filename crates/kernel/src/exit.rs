@@ -17,7 +17,7 @@ pub fn program(code: i32) -> ! {
     crate::linux::file::sync_all();
     stop_others();
     crate::info!("exit: the program ended with code {code}");
-    power::end(Reason::Program(
+    power::end(Reason::of_payload(
         u8::try_from(code & 0xFF).unwrap_or(u8::MAX),
     ))
 }
