@@ -452,14 +452,21 @@ impl Monitor {
     }
 }
 
-fn with_monitor(command_line: &str, name: &str) -> (Machine, Monitor) {
+fn with_monitor(command_line: &str, name: &str, arguments: &[&str]) -> (Machine, Monitor) {
     let socket = fixture().folder.join(name);
     // Left over from an earlier run.
     let _ = std::fs::remove_file(&socket);
     let server = format!("unix:{},server=on,wait=off", socket.display());
-    let mut machine = Machine::start(command_line, &["-monitor", &server]);
-    machine.wait_for("\n", 1);
-    let stream = UnixStream::connect(&socket).expect("the monitor listens");
+    let all = [&["-monitor", &server], arguments].concat();
+    let machine = Machine::start(command_line, &all);
+    let start = Instant::now();
+    let stream = loop {
+        match UnixStream::connect(&socket) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(start.elapsed() < TIMEOUT, "no monitor: {error}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
     stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
     let mut monitor = Monitor(stream);
     monitor.command("");
@@ -468,7 +475,7 @@ fn with_monitor(command_line: &str, name: &str) -> (Machine, Monitor) {
 
 #[test]
 fn the_keyboard_types_into_the_same_line() {
-    let (mut machine, mut monitor) = with_monitor("input", "keyboard.sock");
+    let (mut machine, mut monitor) = with_monitor("input", "keyboard.sock", &[]);
     machine.wait_for("type", 1);
     machine.press(b"serial ");
     for key in "k e y shift-s x backspace left shift-1 end ret".split(' ') {
@@ -488,7 +495,7 @@ fn the_keyboard_types_into_the_same_line() {
 #[test]
 fn the_screen_shows_what_the_serial_port_says() {
     // `input` keeps the machine running while the screen is looked at.
-    let (mut machine, mut monitor) = with_monitor("screen input", "screen.sock");
+    let (mut machine, mut monitor) = with_monitor("screen input", "screen.sock", &[]);
     machine.wait_for("type", 1);
     // Start address of the screen in cells, from CRTC registers 0x0C and 0x0D; 300 lines have moved it far.
     let mut register = |index: u32| {
@@ -519,6 +526,27 @@ fn the_screen_shows_what_the_serial_port_says() {
     assert_eq!(cells[23 * 80 + 1] >> 8, 0x0C, "bright red on black");
     machine.press(b"quit\r");
     machine.finish();
+}
+
+/// Takes as long as the driver's patience. QEMU lets only AHCI be reset while a request hangs.
+#[test]
+fn a_disk_that_never_answers_is_given_up() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let image = folder.path().join("image");
+    std::fs::copy(&fixture().image, &image).expect("a copy");
+    let drive = format!("file=blkdebug::{},format=raw,if=ide,id=d", image.display());
+    let arguments = ["-M", "q35", "-S", "-drive", &drive];
+    let (machine, mut monitor) = with_monitor("disks", "hang.sock", &arguments);
+    monitor.command("qemu-io d \"break read_aio A\"");
+    monitor.command("cont");
+    let text = machine.finish();
+    expect(
+        &text,
+        &[
+            "the disk did not answer a request at sector",
+            "ahci0: 40 errors",
+        ],
+    );
 }
 
 #[test]
