@@ -15,7 +15,7 @@ use crate::paths::Paths;
 use crate::sh;
 
 /// Exit code of `bareflow run` after a CPU exception in the program.
-const FAULT: u8 = 114;
+const FAULT: u8 = formats::exit::FAULT_CODE;
 
 /// One request and what must come of it.
 struct Case {
