@@ -300,6 +300,13 @@ fn generate(mut module: Module<'_>, unit: &Unit, cpu: &Cpu) -> Result<Vec<u8>, E
     Ok(machine.emit(&mut module, FileType::Object)?)
 }
 
+/// LLVM recurses deeply over large expressions; the usual 2 MiB are not enough for it.
+fn compiler_thread() -> std::thread::Builder {
+    std::thread::Builder::new()
+        .name("compiler".into())
+        .stack_size(8 << 20)
+}
+
 /// Compiles the units on several threads, each taking the next one that is left.
 fn in_units(
     module: Module<'_>,
@@ -324,7 +331,8 @@ fn in_units(
     };
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads.min(units.len()))
-            .map(|_| scope.spawn(work))
+            // Without a thread its units are done by the others.
+            .filter_map(|_| compiler_thread().spawn_scoped(scope, work).ok())
             .collect();
         let mut objects = work()?;
         for other in others {

@@ -123,9 +123,8 @@ impl<'c> Module<'c> {
         };
         if failed != 0 {
             // SAFETY: on failure LLVM hands the message over.
-            return Err(Error::Read {
-                message: unsafe { text::taken(message) },
-            });
+            let message = unsafe { text::taken(message) };
+            return Err(Error::Read { message });
         }
         Ok(Module { raw, context })
     }
@@ -195,8 +194,9 @@ impl<'c> Module<'c> {
     /// A deep copy in the same context.
     pub fn duplicate(&self) -> Module<'c> {
         // SAFETY: the module is alive.
+        let raw = unsafe { LLVMCloneModule(self.raw) };
         Module {
-            raw: unsafe { LLVMCloneModule(self.raw) },
+            raw,
             context: self.context,
         }
     }

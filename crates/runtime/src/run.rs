@@ -143,6 +143,7 @@ fn compile(
 /// machine, to `main`.
 pub fn run(options: &Options, started: Duration) -> Result<ExitCode, Error> {
     let main = clock::monotonic();
+    fault::install();
     let reporter = Reporter::new(options.quiet);
     let files = volume(options)?;
     let modules = module_files(options, &files)?;
@@ -169,7 +170,6 @@ pub fn run(options: &Options, started: Duration) -> Result<ExitCode, Error> {
     memory::trim();
 
     fault::set_symbols(code.symbols());
-    fault::install();
     interrupt::install();
     let threads = options.threads.unwrap_or(pool::allowed_cpus().len() as u32);
     let guest = api::Host {
@@ -177,7 +177,6 @@ pub fn run(options: &Options, started: Duration) -> Result<ExitCode, Error> {
         files,
         threads,
         features,
-        at_exit: || {},
     };
     // The only call: a second host cannot be there.
     let _ = api::install(guest);

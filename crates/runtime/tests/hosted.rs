@@ -418,3 +418,54 @@ fn ctrl_c_reaches_the_guest_and_twice_ends_it() {
     assert!(rest.contains(&"interrupted 1".to_owned()), "{rest:?}");
     assert_eq!(child.wait().unwrap().code(), Some(42));
 }
+
+/// The container is sound, so its checks pass; the bitcode in it is damaged at random. Whatever comes of it, it is a
+/// refusal, a run, or a fault that is told: never a crash without a word, never a hang.
+#[test]
+fn damaged_bitcode_ends_in_a_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = {
+        let context = llvm::Context::new();
+        let text = std::fs::read(guests().join("fault.bc")).unwrap();
+        llvm::Module::from_bitcode(&context, "fault", &text)
+            .unwrap()
+            .to_bitcode()
+    };
+    let mut random = 0x9E37_79B9_7F4A_7C15u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random as usize % below
+    };
+    let mut refused = 0;
+    for round in 0..60 {
+        let mut bad = good.clone();
+        for _ in 0..1 + next(4) {
+            let at = 8 + next(bad.len() - 8);
+            bad[at] ^= 1 << next(8);
+        }
+        let path = folder.path().join(format!("{round}.llbc"));
+        let imports = ["bf_arg", "bf_exit"];
+        std::fs::write(
+            &path,
+            formats::llbc::encode("bad", Some("bf_main"), &imports, &["bf_main"], &bad).unwrap(),
+        )
+        .unwrap();
+        let done = run(
+            runtime().arg("--module").arg(&path).args(["--opt", "O1"]),
+            "",
+        );
+        let stderr = text(&done.stderr);
+        match done.status.code() {
+            Some(63) => {
+                assert!(stderr.contains("error: "), "{stderr}");
+                refused += 1;
+            }
+            Some(114) => assert!(stderr.contains("CPU exception"), "{stderr}"),
+            Some(_) => assert_eq!(stderr, ""),
+            None => panic!("round {round}: {:?}: {stderr}", done.status),
+        }
+    }
+    assert!(refused > 30, "{refused} of 60 refused");
+}

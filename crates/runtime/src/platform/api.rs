@@ -21,8 +21,6 @@ pub struct Host {
     pub threads: u32,
     /// Answer of `bf_cpu_features` where the call was not folded.
     pub features: u64,
-    /// Called before the process ends through `bf_exit`.
-    pub at_exit: fn(),
 }
 
 static HOST: OnceLock<Host> = OnceLock::new();
@@ -50,7 +48,6 @@ fn host() -> &'static Host {
         files: Files::none(),
         threads: 1,
         features: 0,
-        at_exit: || {},
     })
 }
 
@@ -215,7 +212,6 @@ unsafe extern "C" fn bf_interrupted() -> i32 {
 }
 
 unsafe extern "C" fn bf_exit(code: i32) -> ! {
-    (host().at_exit)();
     std::process::exit(code)
 }
 

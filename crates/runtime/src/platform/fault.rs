@@ -1,5 +1,8 @@
 //! A guest that faults: which function, where in it, the registers, then a distinct exit code.
 //!
+//! Before the guest runs, a fault is the compiler's: LLVM reads bitcode that passed the container's checks as it is, and
+//! bitcode made to harm can make it fail. That ends in one message, too, and in the exit code of a refused program.
+//!
 //! The handler runs on a stack of its own (the fault may be an overflowing one), allocates nothing and takes no lock.
 
 use engine::SymbolTable;
@@ -153,11 +156,33 @@ unsafe fn callers(out: &mut Stderr, rsp: usize) -> std::fmt::Result {
     Ok(())
 }
 
+/// Ends the process for a fault before the guest ran.
+fn compiler_failed() -> ! {
+    let mut out = Stderr {
+        buffer: [0; 512],
+        len: 0,
+    };
+    let _ = writeln!(
+        out,
+        "error: the compiler failed on this program: its bitcode is damaged or was made by another LLVM, memory ran \
+         out, or this is a bug of LLVM; a lower level (--opt O0) may avoid it"
+    );
+    out.flush();
+    // SAFETY: async-signal-safe.
+    unsafe { libc::_exit(crate::EXIT_REFUSED.into()) };
+}
+
 extern "C" fn on_fault(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
+    if symbols().is_none() {
+        compiler_failed();
+    }
+    if signal == libc::SIGABRT {
+        return; // a panic of the runtime: it has said why, and aborts now that the handler is gone
+    }
     let mut out = Stderr {
         buffer: [0; 512],
         len: 0,
@@ -193,7 +218,13 @@ pub fn install() {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_fault as *const () as usize;
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
-        for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE] {
+        for signal in [
+            libc::SIGSEGV,
+            libc::SIGBUS,
+            libc::SIGILL,
+            libc::SIGFPE,
+            libc::SIGABRT,
+        ] {
             libc::sigaction(signal, &action, ptr::null_mut());
         }
     }
