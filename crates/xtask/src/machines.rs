@@ -17,6 +17,7 @@ use formats::exit::Reason;
 use crate::guests;
 use crate::machine_test::{MachineTest, Outcome, run_all};
 use crate::paths::Paths;
+use crate::payloads;
 use crate::sh;
 use crate::test::Counts;
 
@@ -86,6 +87,7 @@ pub fn stories_image(paths: &Paths) -> Result<Image> {
 pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let mut tests = matrix(&hello_image(paths)?);
     tests.extend(guests::machine_tests(&guests::image(paths)?));
+    tests.extend(payloads::tests(paths)?);
     if let Some(filter) = filter {
         tests.retain(|t| t.name.contains(filter));
     }

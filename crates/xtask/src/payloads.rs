@@ -1,0 +1,191 @@
+//! The kernel's tests from the payload's side: static C programs in place of the runtime.
+//!
+//! crates/kernel/tests/payloads/README.md describes the lines at the head of each program. Every program runs with two
+//! processors on `-cpu max` and with one on Nehalem, which has neither AVX nor XSAVE.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use bareflow::image::ImageBuilder;
+use bareflow::qemu::{Boot, Machine};
+use formats::exit::Reason;
+use formats::options::split_words;
+
+use crate::build::read;
+use crate::machine_test::{Feed, MachineTest};
+use crate::machines::Image;
+use crate::paths::Paths;
+use crate::sh;
+
+/// What the head of a program asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    arguments: Vec<String>,
+    exit: Reason,
+    expect: Vec<String>,
+    forbid: Vec<String>,
+    /// Text on the console and the keys typed after it.
+    input: Vec<(String, String)>,
+    memory_mib: u64,
+}
+
+/// Compiles all programs and describes their tests.
+pub fn tests(paths: &Paths) -> Result<Vec<MachineTest>> {
+    let folder = paths.root.join("crates/kernel/tests/payloads");
+    let mut sources: Vec<_> = std::fs::read_dir(&folder)
+        .with_context(|| format!("cannot list {}", folder.display()))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "c"))
+        .collect();
+    sources.sort();
+    ensure!(!sources.is_empty(), "{} holds no program", folder.display());
+    let mut tests = Vec::new();
+    for source in sources {
+        let name = source
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let text = String::from_utf8_lossy(&read(&source)?).into_owned();
+        let head = parse(&text).with_context(|| source.display().to_string())?;
+        let image = image(paths, &name, &source)?;
+        for (cpu, cpus) in [("max", 2), ("Nehalem", 1)] {
+            tests.push(MachineTest {
+                name: format!("machine/payload/{name}/{cpu}/{cpus}"),
+                image: image.path.clone(),
+                kernel: image.kernel.clone(),
+                machine: Machine {
+                    boot: Boot::Pvh,
+                    cpu: Some(cpu.into()),
+                    cpus,
+                    memory_mib: head.memory_mib,
+                    arguments: head.arguments.clone(),
+                    ..Machine::default()
+                },
+                input: head
+                    .input
+                    .iter()
+                    .map(|(after, keys)| Feed {
+                        after: after.clone(),
+                        keys: keys.clone(),
+                    })
+                    .collect(),
+                expect: head.expect.clone(),
+                forbid: head
+                    .forbid
+                    .iter()
+                    .cloned()
+                    .chain(["FAILED".into()])
+                    .collect(),
+                exit: head.exit.qemu_status(),
+                timeout: Duration::from_secs(120),
+            });
+        }
+    }
+    Ok(tests)
+}
+
+/// An image whose payload is the program.
+fn image(paths: &Paths, name: &str, source: &Path) -> Result<Image> {
+    let folder = paths.scratch("payloads")?;
+    let program = folder.join(name);
+    sh::output(
+        Command::new("gcc")
+            .args(["-O1", "-static", "-pthread"])
+            .arg(source)
+            .arg("-o")
+            .arg(&program),
+    )?;
+    let part = |name: &str| read(&paths.artifacts().join(name));
+    let mut builder = ImageBuilder::new(
+        part("stage1.bin")?,
+        part("stage2.bin")?,
+        part("kernel.elf")?,
+    )?;
+    builder.set_free_bytes(16 << 20);
+    builder.add_file("/boot/runtime.elf", &program);
+    let path = folder.join(format!("{name}.img"));
+    builder.write(&path, &mut |_| {}, &AtomicBool::new(false))?;
+    Image::open(path)
+}
+
+/// Reads the `// key: value` lines at the head of a program.
+fn parse(text: &str) -> Result<Head> {
+    let mut exit = None;
+    let mut head = Head {
+        arguments: Vec::new(),
+        exit: Reason::Program(0),
+        expect: Vec::new(),
+        forbid: Vec::new(),
+        input: Vec::new(),
+        memory_mib: 256,
+    };
+    for line in text.lines() {
+        let Some(comment) = line.strip_prefix("// ") else {
+            continue;
+        };
+        let Some((key, value)) = comment.split_once(": ") else {
+            continue;
+        };
+        match key {
+            "args" => head.arguments = split_words(value)?,
+            "exit" if value == "payload-exception" => exit = Some(Reason::PayloadException),
+            "exit" => exit = Some(Reason::Program(value.parse().context("exit")?)),
+            "expect" => head.expect.push(value.into()),
+            "forbid" => head.forbid.push(value.into()),
+            "memory" => head.memory_mib = value.parse().context("memory")?,
+            "input" => {
+                let (prompt, keys) = value.split_once("> ").context("input: PROMPT> KEYS")?;
+                head.input.push((format!("{prompt}>"), unescape(keys)?));
+            }
+            _ => {}
+        }
+    }
+    head.exit = exit.context("no line `// exit: ...`")?;
+    Ok(head)
+}
+
+/// `\n` and `\x03` as bytes.
+fn unescape(text: &str) -> Result<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let escape = &rest[at + 1..];
+        if let Some(behind) = escape.strip_prefix('n') {
+            out.push('\n');
+            rest = behind;
+        } else if let Some(digits) = escape.strip_prefix('x').and_then(|hex| hex.get(..2)) {
+            out.push(u8::from_str_radix(digits, 16).context("\\x")?.into());
+            rest = &escape[3..];
+        } else {
+            bail!("unknown escape in {text:?}");
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_are_read() {
+        let text = "// args: one \"two words\"\n// exit: 7\n// expect: a: b\n// input: go> x\\x7f\\n\nint x;\n";
+        let head = parse(text).unwrap();
+        assert_eq!(head.arguments, ["one", "two words"]);
+        assert_eq!(head.exit, Reason::Program(7));
+        assert_eq!(head.expect, ["a: b"]);
+        assert_eq!(head.input, [("go>".to_owned(), "x\x7f\n".to_owned())]);
+        assert_eq!(
+            parse("// exit: payload-exception").unwrap().exit,
+            Reason::PayloadException
+        );
+        assert!(parse("// expect: a").is_err());
+    }
+}
