@@ -1,4 +1,4 @@
-//! A fixed ring of bytes between the interrupt that collects input and its reader.
+//! A fixed ring of bytes between whoever collects input and its reader.
 
 /// First in, first out; a byte that finds the ring full is refused.
 #[derive(Debug)]

@@ -1,4 +1,6 @@
-//! Entry by PVH: flat page tables, a stack, and on to Rust. Also the memory functions that compilers call.
+//! Entry by PVH: flat page tables, a stack, and on to Rust.
+//!
+//! Also the memory functions that compilers call.
 
 core::arch::global_asm!(
     r#"

@@ -1,4 +1,6 @@
-//! What the command line can ask for: `disks`, `bench`, `input`, `raw`, `screen`, `clock`.
+//! What the command line can ask for.
+//!
+//! `disks`, `disks write`, `disks high`, `bench`, `input`, `raw`, `screen`, `clock`.
 
 use alloc::string::String;
 

@@ -1,4 +1,6 @@
-//! The services of the kernel's memory module that drivers use: a bump allocator and identity-like page tables.
+//! What drivers use of the kernel's memory module, as simple as can be.
+//!
+//! A bump allocator and page tables that map all memory at one offset.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicUsize, Ordering};

@@ -1,4 +1,4 @@
-//! Boots the test kernel on machines with all kinds of disks and consoles, and judges what it prints.
+//! Boots the test kernel on all kinds of machines and judges its words.
 //!
 //! The image holds a known pattern. `disks` reads at random places into odd, scattered buffers and counts what is
 //! wrong; `disks write` writes first. `cargo test -p drivers-test`; the figures of `bench` by
@@ -126,8 +126,8 @@ impl Machine {
             assert!(start.elapsed() < TIMEOUT, "no end after:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(10));
         };
-        self.wait_for("done", 1);
         assert_eq!(status.code(), Some(PASSED), "{}", self.text());
+        self.wait_for("done", 1);
         self.text()
     }
 }
@@ -216,6 +216,31 @@ fn virtio_over_modern_mmio() {
         "-M", "microvm", "-global", modern, "-drive", &disk, "-device", device,
     ];
     check_disk("virtio0", &arguments);
+}
+
+#[test]
+fn virtio_behind_a_bridge() {
+    let disk = drive("none");
+    let port = "pcie-root-port,id=below,chassis=1";
+    let device = "virtio-blk-pci,drive=d,bus=below";
+    let arguments = [
+        "-M", "q35", "-drive", &disk, "-device", port, "-device", device,
+    ];
+    check_disk("virtio0", &arguments);
+}
+
+#[test]
+fn virtio_that_the_command_line_announces() {
+    let device = "virtio-blk-device,drive=d";
+    let arguments = ["-M", "microvm", "-drive", &drive("none"), "-device", device];
+    let announced = "disks virtio_mmio.device=512@0xfeb02e00:12 virtio_mmio.device=K@1";
+    let text = run(announced, &arguments);
+    expect(
+        &text,
+        &["MMIO 0xfeb02e00", "virtio0: 0 errors, 0 wrong sectors"],
+    );
+    expect(&text, &["cannot read virtio_mmio.device=K@1"]);
+    assert!(!text.contains("virtio1"), "found twice:\n{text}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Input: from the hardware's FIFOs into a ring, from the ring through the line editor to the reader.
+//! Input: hardware FIFOs into a ring, the ring through the line editor.
 //!
 //! The echo is written when a reader takes the keys, not when they arrive: text piped in ahead appears behind
 //! the prompts it answers. Ctrl-C is seen on arrival, whoever runs, and reported through [`on_interrupt`].

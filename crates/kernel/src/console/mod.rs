@@ -1,4 +1,4 @@
-//! The console: serial port and VGA text show the same, keyboard and serial type into one line.
+//! The console: serial port, VGA text and keyboard as one terminal.
 //!
 //! Text goes to the 16550 at COM1 and, where the machine is in VGA text mode, to the screen; each is left out
 //! where it does not exist. Input is polled: [`poll_input`] empties the hardware's FIFOs into a ring and may be

@@ -1,4 +1,4 @@
-//! ATA disks, whatever carries their commands: identification, splitting of transfers, bounce buffer.
+//! ATA disks: identification, splitting of transfers, bounce buffer.
 //!
 //! AHCI and IDE differ in how a command reaches the disk; that is a [`Port`]. Data moves between the disk and the
 //! caller's pages. Pages that the controller cannot reach (odd addresses, above 4 GiB where it knows 32 bits) go

@@ -1,4 +1,4 @@
-//! QEMU's firmware configuration device: named files that the host hands to the machine.
+//! QEMU's firmware configuration device: files that the host hands over.
 //!
 //! Selector port 0x510, data port 0x511, files listed under selector 0x19 (big-endian). The files read here are
 //! option texts, so the data port is fast enough; what DMA would save is less than setting it up.

@@ -1,4 +1,6 @@
-//! Disks behind a PCI IDE controller (PIIX and its kin): bus-master DMA, and programmed I/O where that fails.
+//! Disks behind a PCI IDE controller (PIIX and its kin), by DMA or PIO.
+//!
+//! Bus-master DMA moves the data; programmed I/O takes over where that fails.
 //!
 //! A channel carries two disks, one command at a time: they share it behind a lock. The device's interrupt is off;
 //! status is polled.
