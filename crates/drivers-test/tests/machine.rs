@@ -503,6 +503,7 @@ fn the_keyboard_types_into_the_same_line() {
     let (mut machine, mut monitor) = with_monitor("input", "keyboard.sock", &[]);
     machine.wait_for("type", 1);
     machine.press(b"serial ");
+    machine.wait_for("serial ", 1);
     for key in "k e y shift-s x backspace left shift-1 end ret".split(' ') {
         monitor.command(&format!("sendkey {key} 1"));
         std::thread::sleep(Duration::from_millis(30));
