@@ -8,6 +8,7 @@ use bareflow::Artifacts;
 use bareflow::qemu::{Boot, Machine};
 use serde_json::Value;
 
+use crate::bench_disk;
 use crate::machines;
 use crate::paths::Paths;
 
@@ -18,7 +19,8 @@ const BOOT_BAR_MS: f64 = 150.0;
 pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
     match which {
         None | Some("boot") => boot(paths),
-        Some(other) => bail!("no bench {other}; there are: boot"),
+        Some("disk") => bench_disk::bench(paths),
+        Some(other) => bail!("no bench {other}; there are: boot, disk"),
     }
 }
 

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod bench_disk;
 mod boot_stages;
 mod build;
 mod check;
@@ -17,6 +18,7 @@ mod licences;
 mod machine_test;
 mod machines;
 mod paths;
+mod payloads;
 mod runtime_elf;
 mod sh;
 mod test;
