@@ -16,6 +16,7 @@ pub fn program(code: i32) -> ! {
     }
     crate::linux::file::sync_all();
     stop_others();
+    crate::trace::print_counters();
     crate::info!("exit: the program ended with code {code}");
     power::end(Reason::of_payload(
         u8::try_from(code & 0xFF).unwrap_or(u8::MAX),

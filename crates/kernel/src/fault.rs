@@ -181,7 +181,9 @@ fn backtrace(mut rbp: usize, first: usize) {
 }
 
 fn show_address(number: usize, address: usize) {
-    match symbols::find(address) {
+    // Return addresses point behind the call, which may be the last instruction of its function.
+    let looked_up = if number == 0 { address } else { address - 1 };
+    match symbols::find(looked_up) {
         Some((name, offset)) => error!(
             "  #{number:<2} {address:016x} {:#}+{offset:#x}",
             demangle(name)
@@ -221,7 +223,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     unsafe {
         core::arch::asm!("mov {}, rbp", out(reg) rbp, options(nomem, nostack, preserves_flags))
     };
-    backtrace(rbp, 0);
+    backtrace(rbp, 1);
     error!("last events:");
     trace::print(16);
     exit::failure(Reason::KernelPanic)

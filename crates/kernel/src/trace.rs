@@ -1,8 +1,50 @@
-//! Trace ring: the last events of the kernel, printed when it fails.
+//! Trace ring and counters: the last events of the kernel, printed when it fails.
 
 use crate::cpu::rdtsc;
 use crate::sync::Mutex;
 use crate::time;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+/// Things that are counted, not noted one by one.
+pub struct Counters {
+    /// System calls.
+    pub calls: AtomicU64,
+    /// Page faults that found what was promised.
+    pub faults: AtomicU64,
+    /// Switches from one thread to another.
+    pub switches: AtomicU64,
+    /// TLB shootdowns sent.
+    pub shootdowns: AtomicU64,
+    /// Bytes read from the volume by the payload.
+    pub bytes_read: AtomicU64,
+}
+
+/// The machine's counters.
+pub static COUNTERS: Counters = Counters {
+    calls: AtomicU64::new(0),
+    faults: AtomicU64::new(0),
+    switches: AtomicU64::new(0),
+    shootdowns: AtomicU64::new(0),
+    bytes_read: AtomicU64::new(0),
+};
+
+/// Adds to a counter.
+pub fn count(counter: &AtomicU64, amount: u64) {
+    counter.fetch_add(amount, Ordering::Relaxed);
+}
+
+/// Prints the counters at `log=debug`.
+pub fn print_counters() {
+    let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    crate::debug!(
+        "counted: {} system calls, {} page faults, {} switches, {} shootdowns, {} MiB read",
+        get(&COUNTERS.calls),
+        get(&COUNTERS.faults),
+        get(&COUNTERS.switches),
+        get(&COUNTERS.shootdowns),
+        get(&COUNTERS.bytes_read) >> 20
+    );
+}
 
 const EVENTS: usize = 64;
 

@@ -28,9 +28,18 @@ pub fn embed(elf: &mut Vec<u8>) -> Result<()> {
     let (offset, bytes) = section
         .file_range()
         .context("the section .ksyms holds no bytes in the file")?;
+    // Functions, and the labels of assembly.
+    let text = file.section_by_name(".text").map(|text| text.index());
+    let is_code = |kind| {
+        matches!(
+            kind,
+            SymbolKind::Text | SymbolKind::Unknown | SymbolKind::Label
+        )
+    };
     let functions = file
         .symbols()
-        .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.address() >= KERNEL_BASE)
+        .filter(|symbol| is_code(symbol.kind()) && symbol.address() >= KERNEL_BASE)
+        .filter(|symbol| text.is_some() && symbol.section_index() == text)
         .filter_map(|symbol| Some((symbol.address(), symbol.size(), symbol.name().ok()?)))
         .collect();
     let table = table(functions)?;
@@ -109,7 +118,10 @@ mod tests {
         let entry = |i: usize| [0, 4, 8].map(|at| word(&table, HEAD_BYTES + i * ENTRY_BYTES + at));
         let names = &table[HEAD_BYTES + 3 * ENTRY_BYTES..];
         assert_eq!(names, b"first\0asm\0last\0");
-        assert_eq!([entry(0), entry(1), entry(2)], [[0x100, 0x20, 0], [0x300, 0x100, 6], [0x400, 8, 10]]);
+        assert_eq!(
+            [entry(0), entry(1), entry(2)],
+            [[0x100, 0x20, 0], [0x300, 0x100, 6], [0x400, 8, 10]]
+        );
     }
 
     #[test]

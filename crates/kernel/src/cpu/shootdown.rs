@@ -6,6 +6,7 @@
 
 use super::{idt, lapic, percpu};
 use crate::memory::{PAGE, paging};
+use crate::trace;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 static GENERATION: AtomicU64 = AtomicU64::new(0);
@@ -29,6 +30,7 @@ pub fn flush(start: usize, end: usize) {
     if percpu::count() <= 1 {
         return;
     }
+    trace::count(&trace::COUNTERS.shootdowns, 1);
     let number = GENERATION.fetch_add(1, Ordering::SeqCst) + 1;
     let this = percpu::this();
     let others = || percpu::all().filter(|cpu| cpu.index != this.index);

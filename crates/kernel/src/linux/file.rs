@@ -9,6 +9,7 @@ use crate::console::{self, Input};
 use crate::memory::user;
 use crate::sched::{self, Wake};
 use crate::sync::Mutex;
+use crate::trace;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -217,7 +218,9 @@ impl OpenFile {
                 let size = with_volume(|volume| volume.file_bytes(file)).map(u64::from)?;
                 let count = count.min(size.saturating_sub(offset) as usize);
                 let out = user::bytes_to_fill(at, count)?;
-                with_volume(|volume| volume.read_at(file, offset, out))
+                let read = with_volume(|volume| volume.read_at(file, offset, out))?;
+                trace::count(&trace::COUNTERS.bytes_read, read as u64);
+                Ok(read)
             }
             Object::Text(text) => {
                 let rest = text.get(offset as usize..).unwrap_or_default();

@@ -18,6 +18,7 @@ mod time;
 use crate::console;
 use crate::cpu::trap::Frame;
 use crate::sched::{self, Key};
+use crate::trace;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use errno::Errno;
 
@@ -48,6 +49,7 @@ impl Args {
 
 /// Runs the system call in a frame and puts the result into it.
 pub fn dispatch(frame: &mut Frame) {
+    trace::count(&trace::COUNTERS.calls, 1);
     let number = frame.rax;
     let args = Args([
         frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9,

@@ -263,6 +263,8 @@ pub fn free_huge(phys: u64) {
     while at < end {
         at += (frames.set_free_up_to(at, end) * PAGE) as u64;
     }
+    // The same memory again rather than memory never used: caches know it, and so does a host that pages us.
+    frames.huge_hint = frames.huge_hint.min(phys as usize / HUGE);
 }
 
 /// Free frames and all frames.

@@ -16,6 +16,7 @@ use super::{HUGE, PAGE, USER_END, frames, phys_to_virt};
 use crate::cpu::shootdown;
 use crate::linux::errno::Errno;
 use crate::sync::Mutex;
+use crate::trace;
 use alloc::collections::BTreeMap;
 use bitflags::bitflags;
 use core::ops::Range;
@@ -654,6 +655,7 @@ pub fn fault(at: usize, access: Access) -> Result<(), FaultError> {
         return Err(FaultError::NotMapped);
     }
     SPACE.lock().touch(at, access, &(0..0))?;
+    trace::count(&trace::COUNTERS.faults, 1);
     // The entry may have been widened by another CPU: forget what this one knew.
     paging::flush_page(at);
     Ok(())

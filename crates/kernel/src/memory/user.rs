@@ -14,10 +14,14 @@ use alloc::vec::Vec;
 /// # Errors
 /// FAULT: not mapped or not allowed; NOMEM.
 pub fn check(start: usize, bytes: usize, access: Access) -> Result<(), Errno> {
-    space::touch(start, bytes, access, false).map_err(|error| match error {
+    space::touch(start, bytes, access, false).map_err(errno)
+}
+
+fn errno(error: FaultError) -> Errno {
+    match error {
         FaultError::OutOfMemory => Errno::NOMEM,
         FaultError::NotMapped | FaultError::Protection => Errno::FAULT,
-    })
+    }
 }
 
 /// Bytes to read.
@@ -51,7 +55,7 @@ pub fn bytes_mut(start: usize, count: usize) -> Result<&'static mut [u8], Errno>
 /// # Errors
 /// FAULT, NOMEM.
 pub fn bytes_to_fill(start: usize, count: usize) -> Result<&'static mut [u8], Errno> {
-    space::touch(start, count, Access::Write, true).map_err(|_| Errno::FAULT)?;
+    space::touch(start, count, Access::Write, true).map_err(errno)?;
     bytes_mut(start, count)
 }
 

@@ -13,7 +13,7 @@ pub use thread::Thread;
 
 use crate::cpu::{fpu::FpuArea, idt, lapic, percpu, rdtsc, shootdown, trap};
 use crate::sync::{Answer, Mutex};
-use crate::time;
+use crate::{time, trace};
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -160,6 +160,7 @@ fn switch(mut sched: Guard) {
     cpu.current.set(next);
     cpu.previous.set(previous);
     arm(&sched, runs_thread);
+    trace::count(&trace::COUNTERS.switches, 1);
     core::mem::forget(sched);
     // SAFETY: (1) `load` was saved by this function or made by `prepare_stack`, and the lock, held until
     // `finish`, kept everybody else from running it; (2) `save` points into a thread that `cpu.previous` keeps alive, or
