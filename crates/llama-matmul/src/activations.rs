@@ -2,34 +2,48 @@
 
 use alloc::vec::Vec;
 
-use guest::simd::{LANES, Simd, Task, Words, dispatch, f16_from_f32, f16_to_f32};
+use guest::simd::{LANES, Simd, Task, Words, cut, dispatch};
 
 /// How activations are encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// As they are.
     F32,
-    /// ggml's `Q8_0` and `Q8_1`: blocks of 32 signed bytes, a scale rounded to f16, and the sum.
-    Q8,
-    /// ggml's `Q8_K`: blocks of 256 signed bytes, an f32 scale, and sums of 16.
-    Q8K,
+    /// Blocks of 32 numbers of 16 bits with an f32 scale.
+    Blocks,
 }
 
-/// `columns` vectors of `len` numbers, one after the other: `f32`, and the encodings asked for.
+/// Size of the largest number of a block, encoded: it still has a signed high byte and room for the
+/// low one's sign.
+const LARGEST: f32 = 32_512.0;
+
+/// 32 encoded activations.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Block {
+    /// The numbers, cut into bytes.
+    pub words: Words,
+    /// Value of 1.
+    pub scale: f32,
+    /// Sums of the first and of the last 16 numbers.
+    pub counts: [i32; 2],
+}
+
+impl Block {
+    /// Sum of the numbers.
+    #[inline(always)]
+    pub fn count(&self) -> i32 {
+        self.counts[0] + self.counts[1]
+    }
+}
+
+/// `columns` vectors of `len` numbers, one after the other: `f32`, and encoded when asked for.
 #[derive(Debug, Default)]
 pub struct Activations {
     len: usize,
     columns: usize,
     values: Vec<f32>, // (columns, len)
-    q8: Option<()>,
-    q8k: Option<()>,
-    pub(crate) words: Vec<Words>,   // (columns, len / 32)
-    pub(crate) scales: Vec<f32>,    // (columns, len / 32)
-    pub(crate) sums: Vec<f32>,      // (columns, len / 32): scale times sum of the bytes, f16
-    pub(crate) counts: Vec<i32>,    // (columns, len / 32): sum of the bytes
-    pub(crate) words_k: Vec<Words>, // (columns, len / 32)
-    pub(crate) scales_k: Vec<f32>,  // (columns, len / 256)
-    pub(crate) counts_k: Vec<i32>,  // (columns, len / 16)
+    encoded: bool,
+    pub(crate) blocks: Vec<Block>, // (columns, len / 32)
 }
 
 impl Activations {
@@ -43,7 +57,7 @@ impl Activations {
     /// encoded before is void.
     pub fn fill(&mut self, len: usize, columns: usize) -> &mut [f32] {
         (self.len, self.columns) = (len, columns);
-        (self.q8, self.q8k) = (None, None);
+        self.encoded = false;
         self.values.resize(len * columns, 0.0);
         &mut self.values
     }
@@ -77,101 +91,47 @@ impl Activations {
     /// Vectors whose length is not a whole number of blocks cannot be encoded; no matrix of a
     /// format with blocks can have such rows.
     pub fn encode(&mut self, encoding: Encoding) {
-        match encoding {
-            Encoding::F32 => {}
-            Encoding::Q8 if self.q8.is_none() => {
-                let blocks = self.values.len() / 32;
-                self.words.resize(blocks, [0; 8]);
-                self.scales.resize(blocks, 0.0);
-                self.sums.resize(blocks, 0.0);
-                self.counts.resize(blocks, 0);
-                dispatch(EncodeQ8(self));
-                self.q8 = Some(());
-            }
-            Encoding::Q8K if self.q8k.is_none() => {
-                self.words_k.resize(self.values.len() / 32, [0; 8]);
-                self.scales_k.resize(self.values.len() / 256, 0.0);
-                self.counts_k.resize(self.values.len() / 16, 0);
-                self.encode_q8k();
-                self.q8k = Some(());
-            }
-            Encoding::Q8 | Encoding::Q8K => {}
-        }
-    }
-
-    /// As ggml's `quantize_row_q8_K`: the number of largest size, with its sign, becomes -127.
-    fn encode_q8k(&mut self) {
-        let (blocks, _) = self.values.as_chunks::<256>();
-        for (b, x) in blocks.iter().enumerate() {
-            let mut largest = 0.0f32;
-            for x in x {
-                if x.abs() > largest.abs() {
-                    largest = *x;
-                }
-            }
-            let factor = if largest == 0.0 {
-                0.0
-            } else {
-                -127.0 / largest
-            };
-            self.scales_k[b] = if largest == 0.0 { 0.0 } else { 1.0 / factor };
-            for (k, x) in x.as_chunks::<32>().0.iter().enumerate() {
-                let words = round(x, factor);
-                self.counts_k[16 * b + 2 * k] = count(&words[..4]);
-                self.counts_k[16 * b + 2 * k + 1] = count(&words[4..]);
-                self.words_k[8 * b + k] = words;
-            }
+        if encoding == Encoding::Blocks && !self.encoded {
+            let blocks = self.values.len() / 32;
+            self.blocks.resize(blocks, Block::default());
+            dispatch(Encode(&self.values, &mut self.blocks));
+            self.encoded = true;
         }
     }
 }
 
 /// Added to a number below 2^22 in size, it rounds it to a whole one, to even between two, and
-/// leaves that in the low bits: 1.5 * 2^23, whose own low byte is zero.
+/// leaves that in the low bits: 1.5 * 2^23, whose own low 16 bits are zero.
 const ROUND: f32 = 12_582_912.0;
 
-/// `x * factor` as signed bytes.
-#[inline(always)]
-fn round(x: &[f32; 32], factor: f32) -> Words {
-    let mut words = [0; 8];
-    for (word, x) in words.iter_mut().zip(x.as_chunks::<4>().0) {
-        *word = i32::from_le_bytes(x.map(|x| (x * factor + ROUND).to_bits() as u8));
-    }
-    words
-}
+struct Encode<'a>(&'a [f32], &'a mut [Block]);
 
-/// Sum of signed bytes.
-#[inline(always)]
-fn count(words: &[i32]) -> i32 {
-    let bytes = words.iter().flat_map(|w| w.to_le_bytes());
-    bytes.map(|b| i32::from(b as i8)).sum()
-}
-
-struct EncodeQ8<'a>(&'a mut Activations);
-
-impl Task for EncodeQ8<'_> {
+impl Task for Encode<'_> {
     type Output = ();
 
-    /// As ggml's `quantize_row_q8_1` for x86: scale `largest / 127`, rounding to nearest even.
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let a = self.0;
-        let (blocks, _) = a.values.as_chunks::<32>();
+        let (blocks, _) = self.0.as_chunks::<32>();
         let zero = s.splat(0.0);
-        for (b, x) in blocks.iter().enumerate() {
+        for (x, block) in blocks.iter().zip(self.1) {
             let mut sizes = zero;
             for x in x.as_chunks::<LANES>().0 {
                 let x = s.load(x);
                 sizes = s.max(s.max(x, s.sub(zero, x)), sizes);
             }
             let largest = s.largest(sizes);
-            let d = largest / 127.0;
-            let factor = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-            let words = round(x, factor);
-            let count = count(&words);
-            a.words[b] = words;
-            a.counts[b] = count;
-            a.scales[b] = f16_to_f32(f16_from_f32(d));
-            a.sums[b] = f16_to_f32(f16_from_f32(count as f32 * d));
+            let factor = if largest > 0.0 {
+                LARGEST / largest
+            } else {
+                0.0
+            };
+            let numbers = x.map(|x| (x * factor + ROUND).to_bits() as i16);
+            let sum = |numbers: &[i16]| numbers.iter().map(|x| i32::from(*x)).sum();
+            *block = Block {
+                words: cut(&numbers),
+                scale: largest / LARGEST,
+                counts: [sum(&numbers[..16]), sum(&numbers[16..])],
+            };
         }
     }
 }

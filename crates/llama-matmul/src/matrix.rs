@@ -148,8 +148,9 @@ impl Matrix {
     pub fn encoding(&self) -> Encoding {
         match self.format {
             TensorFormat::F32 | TensorFormat::F16 => Encoding::F32,
-            TensorFormat::Q8_0 | TensorFormat::Q4_0 | TensorFormat::Q4_1 => Encoding::Q8,
-            TensorFormat::Q6_K => Encoding::Q8K,
+            TensorFormat::Q8_0 | TensorFormat::Q4_0 | TensorFormat::Q4_1 | TensorFormat::Q6_K => {
+                Encoding::Blocks
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use guest::parallel::{self, RowParts, Rows};
-use guest::simd::{LANES, Simd, Task, Words, dispatch};
+use guest::simd::{LANES, Simd, Task, dispatch};
 use llama_model::TensorFormat;
 
 use crate::activations::Activations;
@@ -232,26 +232,19 @@ impl Kernel for Blocks8 {
         columns: [usize; N],
     ) -> [S::F; N] {
         let (quants, scales, here) = group.parts::<512>();
-        let blocks = quants.len();
-        let words: [&[Words]; N] = columns.map(|c| column(&x.words, c, blocks));
-        let d_x = columns.map(|c| column(&x.scales, c, blocks));
-        let counts = columns.map(|c| column(&x.counts, c, blocks));
+        let x = columns.map(|c| column(&x.blocks, c, quants.len()));
         let mut sums = [s.splat(0.0); N];
         for (b, (w, scale)) in quants.iter().zip(scales.as_chunks().0).enumerate() {
             for line in 0..8 {
                 s.prefetch(here, 512 * b + 64 * line + AHEAD);
             }
-            let mut start = [s.splat_i(0); N];
-            let mut x = [&words[0][b]; N];
-            for c in 0..N {
-                start[c] = s.splat_i(-128 * counts[c][b]);
-                x[c] = &words[c][b];
-            }
-            let dots = s.dot_u8(w, x, start);
+            let x = x.map(|x| &x[b]);
+            let dots = s.dot_u8(w, x.map(|x| &x.words));
             let d = s.load_f16(scale);
             for c in 0..N {
-                let d = s.mul(d, s.splat(d_x[c][b]));
-                sums[c] = s.add(sums[c], s.mul(d, s.to_f32(dots[c])));
+                let dot = s.add_i(dots[c], s.splat_i(-128 * x[c].count()));
+                let d = s.mul(d, s.splat(x[c].scale));
+                sums[c] = s.add(sums[c], s.mul(d, s.to_f32(dot)));
             }
         }
         sums
@@ -259,7 +252,7 @@ impl Kernel for Blocks8 {
 }
 
 /// `Q4_0` (`MIN` = 0): `sum += (d_w * d_x) * dot` with weights minus 8; `Q4_1` (`MIN` = 1):
-/// `sum += (d_w * d_x) * dot + m_w * s_x`. Blocks in sequence.
+/// `sum += (d_w * d_x) * dot + m_w * (d_x * sum of x)`. Blocks in sequence.
 struct Blocks4<const MIN: usize>;
 
 impl<const MIN: usize> Kernel for Blocks4<MIN> {
@@ -271,34 +264,32 @@ impl<const MIN: usize> Kernel for Blocks4<MIN> {
         columns: [usize; N],
     ) -> [S::F; N] {
         let scale_bytes = 32 * (MIN + 1);
-        let blocks = group.matrix.blocks();
         let (quants, scales, here) = group.parts::<256>();
-        let scales = scales.chunks_exact(scale_bytes);
-        let words: [&[Words]; N] = columns.map(|c| column(&x.words, c, blocks));
-        let d_x = columns.map(|c| column(&x.scales, c, blocks));
-        let s_x = columns.map(|c| column(&x.sums, c, blocks));
-        let counts = columns.map(|c| column(&x.counts, c, blocks));
+        let x = columns.map(|c| column(&x.blocks, c, quants.len()));
         let mut sums = [s.splat(0.0); N];
-        for (b, (w, scale)) in quants.iter().zip(scales).enumerate() {
+        for (b, (w, scale)) in quants
+            .iter()
+            .zip(scales.chunks_exact(scale_bytes))
+            .enumerate()
+        {
             for line in 0..4 + MIN {
                 s.prefetch(here, (256 + 64 * MIN) * b + 64 * line + AHEAD);
             }
-            let mut start = [s.splat_i(0); N];
-            let mut x = [&words[0][b]; N];
-            for c in 0..N {
-                if MIN == 0 {
-                    start[c] = s.splat_i(-8 * counts[c][b]);
-                }
-                x[c] = &words[c][b];
-            }
-            let dots = s.dot_u4(w, x, start);
+            let x = x.map(|x| &x[b]);
+            let dots = s.dot_u4(w, x.map(|x| &x.words));
             let (halves, _) = scale.as_chunks::<32>();
             let d = s.load_f16(&halves[0]);
             for c in 0..N {
-                let mut term = s.mul(s.mul(d, s.splat(d_x[c][b])), s.to_f32(dots[c]));
-                if MIN == 1 {
-                    term = s.add(term, s.mul(s.load_f16(&halves[MIN]), s.splat(s_x[c][b])));
-                }
+                let d = s.mul(d, s.splat(x[c].scale));
+                let count = x[c].count();
+                let term = if MIN == 1 {
+                    let min = s.splat(x[c].scale * count as f32);
+                    let min = s.mul(s.load_f16(&halves[MIN]), min);
+                    s.add(s.mul(d, s.to_f32(dots[c])), min)
+                } else {
+                    let dot = s.add_i(dots[c], s.splat_i(-8 * count));
+                    s.mul(d, s.to_f32(dot))
+                };
                 sums[c] = s.add(sums[c], term);
             }
         }
@@ -306,8 +297,9 @@ impl<const MIN: usize> Kernel for Blocks4<MIN> {
     }
 }
 
-/// `sum += (d_w * d_x) * (sum over 16 parts of scale * dot)`, blocks of 256 in sequence. Weights are
-/// stored plus 32, so 32 times the sum of the activations is taken off each part.
+/// For each 32 of the 256 numbers of a block, in sequence: `sum += (d_w * d_x) * (factor_0 * dot_0 +
+/// factor_1 * dot_1)` over the first and the last 16 of them. Weights are stored plus 32, so 32 times
+/// the sum of the activations is taken off.
 struct Blocks6;
 
 impl Kernel for Blocks6 {
@@ -319,44 +311,34 @@ impl Kernel for Blocks6 {
         columns: [usize; N],
     ) -> [S::F; N] {
         let (quants, scales, here) = group.parts::<3072>();
-        let blocks = quants.len();
-        let words: [&[Words]; N] = columns.map(|c| column(&x.words_k, c, 8 * blocks));
-        let d_x = columns.map(|c| column(&x.scales_k, c, blocks));
-        let counts = columns.map(|c| column(&x.counts_k, c, 16 * blocks));
+        let x = columns.map(|c| column(&x.blocks, c, 8 * quants.len()));
         let mut sums = [s.splat(0.0); N];
         for (b, (w, scale)) in quants.iter().zip(scales.as_chunks::<288>().0).enumerate() {
             let (factors, d) = scale.split_at(256);
-            let mut dots = [s.splat_i(0); N];
+            let Some(d) = d.first_chunk::<32>() else {
+                continue;
+            };
+            let d = s.load_f16(d);
             let parts = w.as_chunks::<384>().0.iter();
             for (k, (w, factors)) in parts.zip(factors.as_chunks::<32>().0).enumerate() {
                 for line in 0..6 {
                     s.prefetch(here, 3072 * b + 384 * k + 64 * line + AHEAD);
                 }
-                let (Some(low), Some(high)) = (w.first_chunk::<256>(), w.last_chunk::<128>())
-                else {
+                let (Some(low), Some(high)) = (w.first_chunk(), w.last_chunk()) else {
                     continue;
                 };
-                let mut x = [&words[0][8 * b + k]; N];
-                for c in 0..N {
-                    x[c] = &words[c][8 * b + k];
-                }
-                let pairs = s.dot_u6(low, high, x);
+                let x = x.map(|x| &x[8 * b + k]);
+                let pairs = s.dot_u6(low, high, x.map(|x| &x.words));
                 let (factors, _) = factors.as_chunks::<16>();
                 for c in 0..N {
-                    for half in 0..2 {
-                        let bias = s.splat_i(-32 * counts[c][16 * b + 2 * k + half]);
-                        let dot = s.mul_i(s.add_i(pairs[c][half], bias), s.load_i8(&factors[half]));
-                        dots[c] = s.add_i(dots[c], dot);
-                    }
+                    let part = |half: usize| {
+                        let bias = s.splat_i(-32 * x[c].counts[half]);
+                        let dot = s.to_f32(s.add_i(pairs[c][half], bias));
+                        s.mul(s.to_f32(s.load_i8(&factors[half])), dot)
+                    };
+                    let d = s.mul(d, s.splat(x[c].scale));
+                    sums[c] = s.add(sums[c], s.mul(d, s.add(part(0), part(1))));
                 }
-            }
-            let d = match d.first_chunk::<32>() {
-                Some(d) => s.load_f16(d),
-                None => s.splat(0.0),
-            };
-            for c in 0..N {
-                let d = s.mul(d, s.splat(d_x[c][b]));
-                sums[c] = s.add(sums[c], s.mul(d, s.to_f32(dots[c])));
             }
         }
         sums

@@ -14,7 +14,8 @@
 //! `#[inline(always)]`: they must end up inside the function that carries the features.
 //!
 //! Weights are blocks of sixteen rows, one row a lane; a vector of 64 bytes holds four consecutive
-//! numbers of each row. Activations are signed bytes in -127..=127, four to a word.
+//! numbers of each row. Activations are signed 16-bit numbers, cut into two signed bytes each, so
+//! that byte products multiply them: `x = 256 high + low`.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -27,8 +28,23 @@ use crate::cpu;
 /// Lanes of a vector.
 pub const LANES: usize = 16;
 
-/// 32 activations, four signed bytes (-127..=127) to a word, the first in the lowest byte.
-pub type Words = [i32; 8];
+/// 32 activations in -32,512..=32,512: their high bytes, then their low ones, all signed; four
+/// bytes to a word, the first in the lowest place.
+pub type Words = [[i32; 8]; 2];
+
+/// Cuts 32 numbers, which must be in -32,512..=32,512, into bytes.
+#[must_use]
+#[inline(always)]
+pub fn cut(x: &[i16; 32]) -> Words {
+    let mut words = [[0; 8]; 2];
+    let [high, low] = &mut words;
+    for ((high, low), x) in high.iter_mut().zip(low).zip(x.as_chunks::<4>().0) {
+        // The low byte is signed: what it lacks the high one has more.
+        *high = i32::from_le_bytes(x.map(|x| ((x + 128) >> 8) as u8));
+        *low = i32::from_le_bytes(x.map(|x| x as u8));
+    }
+    words
+}
 
 /// Work that can run at any level.
 pub trait Task {
@@ -84,23 +100,12 @@ pub trait Simd: Copy {
     /// Conversion, rounded to nearest even.
     fn to_f32(self, x: Self::I) -> Self::F;
 
-    /// `acc[c] + w * x[c]` over 32 numbers: unsigned nibbles; vector `g` of four holds numbers
-    /// `4 g..` in its low nibbles and `16 + 4 g..` in its high ones.
-    fn dot_u4<const N: usize>(
-        self,
-        w: &[u8; 256],
-        x: [&Words; N],
-        acc: [Self::I; N],
-    ) -> [Self::I; N];
+    /// `w * x[c]` over 32 numbers: unsigned nibbles; vector `g` of four holds numbers `4 g..` in its
+    /// low nibbles and `16 + 4 g..` in its high ones.
+    fn dot_u4<const N: usize>(self, w: &[u8; 256], x: [&Words; N]) -> [Self::I; N];
 
-    /// `acc[c] + w * x[c]` over 32 numbers: unsigned bytes; vector `g` of eight holds numbers
-    /// `4 g..`.
-    fn dot_u8<const N: usize>(
-        self,
-        w: &[u8; 512],
-        x: [&Words; N],
-        acc: [Self::I; N],
-    ) -> [Self::I; N];
+    /// `w * x[c]` over 32 numbers: unsigned bytes; vector `g` of eight holds numbers `4 g..`.
+    fn dot_u8<const N: usize>(self, w: &[u8; 512], x: [&Words; N]) -> [Self::I; N];
 
     /// `w * x[c]` over the first and the last 16 of 32 numbers: unsigned, six bits. `lo` is laid
     /// out as for [`Simd::dot_u4`]; bits 4 and 5 of numbers `4 g..` are bits `4 (g % 2)..` of the

@@ -52,10 +52,11 @@ fn map2<T: Copy>(a: [T; 16], b: [T; 16], f: impl Fn(T, T) -> T) -> [T; 16] {
     out
 }
 
-/// One byte of a word, signed.
+/// Activation `i`, put together again.
 #[inline(always)]
-fn byte(word: i32, i: usize) -> i32 {
-    i32::from((word >> (8 * i)) as i8)
+fn number([high, low]: &Words, i: usize) -> i32 {
+    let byte = |word: i32| i32::from((word >> (8 * (i % 4))) as i8);
+    256 * byte(high[i / 4]) + byte(low[i / 4])
 }
 
 impl Simd for Portable {
@@ -150,34 +151,26 @@ impl Simd for Portable {
         out
     }
     #[inline(always)]
-    fn dot_u4<const N: usize>(
-        self,
-        w: &[u8; 256],
-        x: [&Words; N],
-        mut acc: [Self::I; N],
-    ) -> [Self::I; N] {
+    fn dot_u4<const N: usize>(self, w: &[u8; 256], x: [&Words; N]) -> [Self::I; N] {
+        let mut acc = [[0; 16]; N];
         for c in 0..N {
             for g in 0..4 {
                 for i in 0..64 {
                     let q = w[64 * g + i];
-                    acc[c][i / 4] += i32::from(q & 15) * byte(x[c][g], i % 4)
-                        + i32::from(q >> 4) * byte(x[c][g + 4], i % 4);
+                    acc[c][i / 4] += i32::from(q & 15) * number(x[c], 4 * g + i % 4)
+                        + i32::from(q >> 4) * number(x[c], 16 + 4 * g + i % 4);
                 }
             }
         }
         acc
     }
     #[inline(always)]
-    fn dot_u8<const N: usize>(
-        self,
-        w: &[u8; 512],
-        x: [&Words; N],
-        mut acc: [Self::I; N],
-    ) -> [Self::I; N] {
+    fn dot_u8<const N: usize>(self, w: &[u8; 512], x: [&Words; N]) -> [Self::I; N] {
+        let mut acc = [[0; 16]; N];
         for c in 0..N {
             for g in 0..8 {
                 for i in 0..64 {
-                    acc[c][i / 4] += i32::from(w[64 * g + i]) * byte(x[c][g], i % 4);
+                    acc[c][i / 4] += i32::from(w[64 * g + i]) * number(x[c], 4 * g + i % 4);
                 }
             }
         }
@@ -197,8 +190,8 @@ impl Simd for Portable {
                     let (q, h) = (lo[64 * g + i], hi[64 * (g / 2) + i] >> (4 * (g % 2)));
                     let first = (q & 15) | ((h & 3) << 4);
                     let last = (q >> 4) | ((h & 12) << 2);
-                    acc[c][0][i / 4] += i32::from(first) * byte(x[c][g], i % 4);
-                    acc[c][1][i / 4] += i32::from(last) * byte(x[c][g + 4], i % 4);
+                    acc[c][0][i / 4] += i32::from(first) * number(x[c], 4 * g + i % 4);
+                    acc[c][1][i / 4] += i32::from(last) * number(x[c], 16 + 4 * g + i % 4);
                 }
             }
         }

@@ -49,6 +49,18 @@ fn line512(bytes: &[u8], g: usize) -> __m512i {
     unsafe { _mm512_loadu_si512(line.as_ptr().cast()) }
 }
 
+/// `sum` plus four byte products in each lane, with the same word of activations in all.
+#[inline(always)]
+fn dpbusd(sum: __m512i, w: __m512i, x: i32) -> __m512i {
+    unsafe { _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(x)) }
+}
+
+/// `256 high + low`
+#[inline(always)]
+fn joined512([high, low]: [__m512i; 2]) -> __m512i {
+    unsafe { _mm512_add_epi32(_mm512_slli_epi32::<8>(high), low) }
+}
+
 impl Simd for Avx512Vnni {
     type F = __m512;
     type I = __m512i;
@@ -126,56 +138,36 @@ impl Simd for Avx512Vnni {
         unsafe { _mm512_cvtepi32_ps(x) }
     }
     #[inline(always)]
-    fn dot_u4<const N: usize>(
-        self,
-        w: &[u8; 256],
-        x: [&Words; N],
-        mut acc: [__m512i; N],
-    ) -> [__m512i; N] {
+    fn dot_u4<const N: usize>(self, w: &[u8; 256], x: [&Words; N]) -> [__m512i; N] {
         let mask = self.splat_i(0x0f0f_0f0f);
-        // Two chains per column: the products' latency is several cycles.
-        let mut more = [self.splat_i(0); N];
+        let mut sums = [[self.splat_i(0); 2]; N];
         for g in 0..4 {
             let q = line512(w, g);
             let (lo, hi) = unsafe {
-                (
-                    _mm512_and_si512(q, mask),
-                    _mm512_and_si512(_mm512_srli_epi16::<4>(q), mask),
-                )
+                let hi = _mm512_srli_epi16::<4>(q);
+                (_mm512_and_si512(q, mask), _mm512_and_si512(hi, mask))
             };
             for c in 0..N {
-                unsafe {
-                    acc[c] = _mm512_dpbusd_epi32(acc[c], lo, _mm512_set1_epi32(x[c][g]));
-                    more[c] = _mm512_dpbusd_epi32(more[c], hi, _mm512_set1_epi32(x[c][g + 4]));
+                for byte in 0..2 {
+                    let sum = dpbusd(sums[c][byte], lo, x[c][byte][g]);
+                    sums[c][byte] = dpbusd(sum, hi, x[c][byte][g + 4]);
                 }
             }
         }
-        for c in 0..N {
-            acc[c] = self.add_i(acc[c], more[c]);
-        }
-        acc
+        sums.map(joined512)
     }
     #[inline(always)]
-    fn dot_u8<const N: usize>(
-        self,
-        w: &[u8; 512],
-        x: [&Words; N],
-        mut acc: [__m512i; N],
-    ) -> [__m512i; N] {
-        let mut more = [self.splat_i(0); N];
-        for g in 0..4 {
-            let (a, b) = (line512(w, 2 * g), line512(w, 2 * g + 1));
+    fn dot_u8<const N: usize>(self, w: &[u8; 512], x: [&Words; N]) -> [__m512i; N] {
+        let mut sums = [[self.splat_i(0); 2]; N];
+        for g in 0..8 {
+            let w = line512(w, g);
             for c in 0..N {
-                unsafe {
-                    acc[c] = _mm512_dpbusd_epi32(acc[c], a, _mm512_set1_epi32(x[c][2 * g]));
-                    more[c] = _mm512_dpbusd_epi32(more[c], b, _mm512_set1_epi32(x[c][2 * g + 1]));
+                for byte in 0..2 {
+                    sums[c][byte] = dpbusd(sums[c][byte], w, x[c][byte][g]);
                 }
             }
         }
-        for c in 0..N {
-            acc[c] = self.add_i(acc[c], more[c]);
-        }
-        acc
+        sums.map(joined512)
     }
     #[inline(always)]
     fn dot_u6<const N: usize>(
@@ -185,7 +177,7 @@ impl Simd for Avx512Vnni {
         x: [&Words; N],
     ) -> [[__m512i; 2]; N] {
         let (m4, m2) = (self.splat_i(0x0f0f_0f0f), self.splat_i(0x3030_3030));
-        let mut acc = [[self.splat_i(0); 2]; N];
+        let mut sums = [[[self.splat_i(0); 2]; 2]; N];
         for g in 0..4 {
             let (q, h) = (line512(lo, g), line512(hi, g / 2));
             let (first, last) = unsafe {
@@ -195,25 +187,21 @@ impl Simd for Avx512Vnni {
                 } else {
                     h
                 };
+                let (q4, h2) = (_mm512_srli_epi16::<4>(q), _mm512_srli_epi16::<2>(h));
                 (
                     _mm512_or_si512(_mm512_and_si512(q, m4), _mm512_and_si512(h, m2)),
-                    _mm512_or_si512(
-                        _mm512_and_si512(_mm512_srli_epi16::<4>(q), m4),
-                        _mm512_and_si512(_mm512_srli_epi16::<2>(h), m2),
-                    ),
+                    _mm512_or_si512(_mm512_and_si512(q4, m4), _mm512_and_si512(h2, m2)),
                 )
             };
             for c in 0..N {
-                let [a, b] = acc[c];
-                acc[c] = unsafe {
-                    [
-                        _mm512_dpbusd_epi32(a, first, _mm512_set1_epi32(x[c][g])),
-                        _mm512_dpbusd_epi32(b, last, _mm512_set1_epi32(x[c][g + 4])),
-                    ]
-                };
+                for byte in 0..2 {
+                    let [a, b] = &mut sums[c];
+                    a[byte] = dpbusd(a[byte], first, x[c][byte][g]);
+                    b[byte] = dpbusd(b[byte], last, x[c][byte][g + 4]);
+                }
             }
         }
-        acc
+        sums.map(|[a, b]| [joined512(a), joined512(b)])
     }
     #[inline(always)]
     fn prefetch(self, bytes: &[u8], index: usize) {
@@ -224,7 +212,7 @@ impl Simd for Avx512Vnni {
 /// Implements [`Simd`] for registers that hold a part of the sixteen lanes.
 ///
 /// Products of unsigned and signed bytes come as sums of two in 16 bits (`maddubs`). Nibbles times
-/// -127..=127 give at most 3,810 in size, so eight sums fit; bytes are cut into two nibbles.
+/// -128..=127 give at most 3,840 in size, so eight sums fit; bytes are cut into two nibbles.
 macro_rules! parts {
     (
         $level:ty, $f:ty, $i:ty, $n:literal, [$($p:literal)*],
@@ -316,67 +304,61 @@ macro_rules! parts {
                 unsafe { [$($cvt(x[$p])),*] }
             }
             #[inline(always)]
-            fn dot_u4<const N: usize>(
-                self,
-                w: &[u8; 256],
-                x: [&Words; N],
-                mut acc: [Self::I; N],
-            ) -> [Self::I; N] {
+            fn dot_u4<const N: usize>(self, w: &[u8; 256], x: [&Words; N]) -> [Self::I; N] {
                 unsafe {
                     let mask = $set1i(0x0f0f_0f0f);
                     let ones = $set16(1);
-                    let mut sums = [[$set1i(0); $n]; N];
-                    for g in 0..4 {
-                        let line = &w[64 * g..64 * g + 64];
-                        $(
+                    let mut out = [[$set1i(0); $n]; N];
+                    $({
+                        let mut sums = [[$set1i(0); 2]; N];
+                        for g in 0..4 {
+                            let line = &w[64 * g..64 * g + 64];
                             let q = $loadi(line.as_ptr().add(64 / $n * $p).cast());
-                            let lo = $and(q, mask);
-                            let hi = $and($srli16::<4>(q), mask);
+                            let (lo, hi) = ($and(q, mask), $and($srli16::<4>(q), mask));
                             for c in 0..N {
-                                let a = $maddubs(lo, $set1i(x[c][g]));
-                                let b = $maddubs(hi, $set1i(x[c][g + 4]));
-                                sums[c][$p] = $add16(sums[c][$p], $add16(a, b));
+                                for byte in 0..2 {
+                                    let a = $maddubs(lo, $set1i(x[c][byte][g]));
+                                    let b = $maddubs(hi, $set1i(x[c][byte][g + 4]));
+                                    sums[c][byte] = $add16(sums[c][byte], $add16(a, b));
+                                }
                             }
-                        )*
-                    }
-                    for c in 0..N {
-                        $(acc[c][$p] = $addi(acc[c][$p], $madd(sums[c][$p], ones));)*
-                    }
-                    acc
+                        }
+                        for c in 0..N {
+                            let [high, low] = sums[c];
+                            let high = $slli32::<8>($madd(high, ones));
+                            out[c][$p] = $addi(high, $madd(low, ones));
+                        }
+                    })*
+                    out
                 }
             }
             #[inline(always)]
-            fn dot_u8<const N: usize>(
-                self,
-                w: &[u8; 512],
-                x: [&Words; N],
-                mut acc: [Self::I; N],
-            ) -> [Self::I; N] {
+            fn dot_u8<const N: usize>(self, w: &[u8; 512], x: [&Words; N]) -> [Self::I; N] {
                 unsafe {
                     let mask = $set1i(0x0f0f_0f0f);
                     let (ones, sixteens) = ($set16(1), $set16(16));
-                    let mut low = [[$set1i(0); $n]; N];
-                    let mut high = [[$set1i(0); $n]; N];
-                    for g in 0..8 {
-                        let line = &w[64 * g..64 * g + 64];
-                        $(
-                            let q = $loadi(line.as_ptr().add(64 / $n * $p).cast());
-                            let lo = $and(q, mask);
-                            let hi = $and($srli16::<4>(q), mask);
-                            for c in 0..N {
-                                let word = $set1i(x[c][g]);
-                                low[c][$p] = $add16(low[c][$p], $maddubs(lo, word));
-                                high[c][$p] = $add16(high[c][$p], $maddubs(hi, word));
+                    let mut out = [[$set1i(0); $n]; N];
+                    for byte in 0..2 {
+                        $({
+                            let mut sums = [[$set1i(0); 2]; N];
+                            for g in 0..8 {
+                                let line = &w[64 * g..64 * g + 64];
+                                let q = $loadi(line.as_ptr().add(64 / $n * $p).cast());
+                                let (lo, hi) = ($and(q, mask), $and($srli16::<4>(q), mask));
+                                for c in 0..N {
+                                    let word = $set1i(x[c][byte][g]);
+                                    sums[c][0] = $add16(sums[c][0], $maddubs(lo, word));
+                                    sums[c][1] = $add16(sums[c][1], $maddubs(hi, word));
+                                }
                             }
-                        )*
+                            for c in 0..N {
+                                let [lo, hi] = sums[c];
+                                let sum = $addi($madd(lo, ones), $madd(hi, sixteens));
+                                out[c][$p] = $addi($slli32::<8>(out[c][$p]), sum);
+                            }
+                        })*
                     }
-                    for c in 0..N {
-                        $(
-                            let sum = $addi($madd(low[c][$p], ones), $madd(high[c][$p], sixteens));
-                            acc[c][$p] = $addi(acc[c][$p], sum);
-                        )*
-                    }
-                    acc
+                    out
                 }
             }
             #[inline(always)]
@@ -389,26 +371,36 @@ macro_rules! parts {
                 unsafe {
                     let (m4, m2) = ($set1i(0x0f0f_0f0f), $set1i(0x3030_3030));
                     let ones = $set16(1);
-                    let mut acc = [[[$set1i(0); $n]; 2]; N];
-                    for g in 0..4 {
-                        let line = &lo[64 * g..64 * g + 64];
-                        let bits = &hi[64 * (g / 2)..64 * (g / 2) + 64];
-                        $(
-                            let q = $loadi(line.as_ptr().add(64 / $n * $p).cast());
-                            let h = $loadi(bits.as_ptr().add(64 / $n * $p).cast());
-                            let h = if g % 2 == 0 { $slli16::<4>(h) } else { h };
-                            let first = $or($and(q, m4), $and(h, m2));
-                            let last = $or($and($srli16::<4>(q), m4), $and($srli16::<2>(h), m2));
-                            for c in 0..N {
-                                // Six bits: only two products fit in 16 bits with room to spare.
-                                let a = $madd($maddubs(first, $set1i(x[c][g])), ones);
-                                let b = $madd($maddubs(last, $set1i(x[c][g + 4])), ones);
-                                acc[c][0][$p] = $addi(acc[c][0][$p], a);
-                                acc[c][1][$p] = $addi(acc[c][1][$p], b);
+                    let mut out = [[[$set1i(0); $n]; 2]; N];
+                    for byte in 0..2 {
+                        $({
+                            let mut sums = [[$set1i(0); 2]; N];
+                            for g in 0..4 {
+                                let line = &lo[64 * g..64 * g + 64];
+                                let bits = &hi[64 * (g / 2)..64 * (g / 2) + 64];
+                                let q = $loadi(line.as_ptr().add(64 / $n * $p).cast());
+                                let h = $loadi(bits.as_ptr().add(64 / $n * $p).cast());
+                                let h = if g % 2 == 0 { $slli16::<4>(h) } else { h };
+                                let (q4, h2) = ($srli16::<4>(q), $srli16::<2>(h));
+                                let first = $or($and(q, m4), $and(h, m2));
+                                let last = $or($and(q4, m4), $and(h2, m2));
+                                for c in 0..N {
+                                    // Six bits: only two products fit in 16 bits with room to spare.
+                                    let a = $maddubs(first, $set1i(x[c][byte][g]));
+                                    let b = $maddubs(last, $set1i(x[c][byte][g + 4]));
+                                    sums[c][0] = $addi(sums[c][0], $madd(a, ones));
+                                    sums[c][1] = $addi(sums[c][1], $madd(b, ones));
+                                }
                             }
-                        )*
+                            for c in 0..N {
+                                for half in 0..2 {
+                                    let high = $slli32::<8>(out[c][half][$p]);
+                                    out[c][half][$p] = $addi(high, sums[c][half]);
+                                }
+                            }
+                        })*
                     }
-                    acc
+                    out
                 }
             }
             #[inline(always)]
