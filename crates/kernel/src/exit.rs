@@ -32,7 +32,8 @@ pub fn failure(reason: Reason) -> ! {
     power::end(reason)
 }
 
-fn stop_others() {
+/// Stops the other CPUs.
+pub fn stop_others() {
     if percpu::ready() && percpu::count() > 1 {
         lapic::send_to_others(idt::STOP);
     }

@@ -1,13 +1,13 @@
 //! Exceptions and panics: handled, turned into a signal, or reported with all that is known.
 
-use crate::cpu::percpu;
+use crate::cpu::{halt_forever, percpu};
 use crate::cpu::trap::Frame;
 use crate::linux::signal;
 use crate::memory::space::{self, Access, FaultError};
 use crate::memory::{PAGE, USER_END, paging, stack};
 use crate::{console, error, exit, symbols, trace};
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use formats::exit::Reason;
 use rustc_demangle::demangle;
 use x86_64::registers::control::{Cr2, Cr3};
@@ -76,12 +76,16 @@ pub fn exception(frame: &mut Frame) {
     exit::failure(Reason::PayloadException);
 }
 
-/// Lets the first CPU that fails speak; others stop.
+/// Lets the first CPU that fails speak; others stop. A CPU that fails while it speaks ends the machine.
 fn first_to_fail() {
-    static FAILED: AtomicBool = AtomicBool::new(false);
+    const NOBODY: usize = usize::MAX;
+    static SPEAKER: AtomicUsize = AtomicUsize::new(NOBODY);
     console::begin_panic();
-    if FAILED.swap(true, Ordering::SeqCst) {
-        exit::failure(Reason::KernelPanic);
+    let this = if percpu::ready() { percpu::this().index } else { 0 };
+    match SPEAKER.compare_exchange(NOBODY, this, Ordering::SeqCst, Ordering::SeqCst) {
+        Ok(_) => exit::stop_others(),
+        Err(speaker) if speaker == this => exit::failure(Reason::KernelPanic),
+        Err(_) => halt_forever(),
     }
 }
 

@@ -229,6 +229,18 @@ pub fn alloc_zeroed() -> Option<u64> {
     Some(phys)
 }
 
+/// One zeroed frame for a page table. `None` when half of the kernel's reserve is used: the program then hears of
+/// it while the kernel can still work.
+pub fn alloc_for_table() -> Option<u64> {
+    let phys = {
+        let mut frames = FRAMES.lock();
+        (frames.free > RESERVE / 2).then(|| frames.take_one())??
+    };
+    // SAFETY: the frame is ours alone and in the direct map.
+    unsafe { core::ptr::write_bytes(phys_to_virt(phys), 0, PAGE) };
+    Some(phys)
+}
+
 /// One frame for the program, contents undefined. `None` when only the kernel's reserve is left.
 pub fn alloc_for_program() -> Option<u64> {
     let mut frames = FRAMES.lock();

@@ -91,7 +91,7 @@ unsafe fn next_table(entry: *mut u64, create: bool) -> Result<Option<*mut Table>
             if !create {
                 return Ok(None);
             }
-            *entry = frames::alloc_zeroed().ok_or(NoMemory)? | TABLE;
+            *entry = frames::alloc_for_table().ok_or(NoMemory)? | TABLE;
         }
         Ok(Some(table_at(*entry)))
     }
@@ -117,7 +117,7 @@ fn directory_entry(virt: usize, create: bool) -> Result<Option<*mut u64>, NoMemo
 /// # Safety
 /// `entry` is a live directory entry that is a leaf.
 unsafe fn split(entry: *mut u64) -> Result<(), NoMemory> {
-    let frame = frames::alloc().ok_or(NoMemory)?;
+    let frame = frames::alloc_for_table().ok_or(NoMemory)?;
     let table = table_at(frame);
     // SAFETY: the new table is ours until the one store that publishes it; both forms translate alike.
     unsafe {
@@ -267,28 +267,45 @@ pub fn for_each_leaf(
     Ok(())
 }
 
-/// Frees the tables of 4 KiB pages that lie wholly in the range and are empty.
-pub fn free_empty_tables(start: usize, end: usize) {
+/// Calls `visit` for every directory entry of the range that is wholly in it and not a leaf.
+fn for_each_table(start: usize, end: usize, mut visit: impl FnMut(&mut u64)) {
     let mut at = start.next_multiple_of(HUGE);
     while at + HUGE <= end {
         let Ok(Some(directory)) = directory_entry(at, false) else {
             at = (at | ((1 << 30) - 1)) + 1;
             continue;
         };
-        // SAFETY: the entry is live; an empty table that no entry points to any more is free. No TLB knows it, since
-        // the caller's shootdown also drops cached table entries (invlpg and CR3 loads do).
-        unsafe {
-            if *directory & 1 != 0 && *directory & Flags::HUGE.bits() == 0 {
-                let table = table_at(*directory);
-                if (*table).iter().all(|&entry| entry == 0) {
-                    let frame = *directory & ADDRESS;
-                    directory.write_volatile(0);
-                    frames::free(frame);
-                }
-            }
+        // SAFETY: the entry is live, and the caller holds the lock of this half.
+        let entry = unsafe { &mut *directory };
+        if *entry != 0 && *entry & Flags::HUGE.bits() == 0 {
+            visit(entry);
         }
         at += HUGE;
     }
+}
+
+/// Frees the tables of 4 KiB pages that lie wholly in the range and are empty. `flush` makes every CPU
+/// forget the range: processors cache entries that point to tables, too.
+pub fn free_empty_tables(start: usize, end: usize, flush: impl FnOnce()) {
+    let mut dead = false;
+    for_each_table(start, end, |entry| {
+        // SAFETY: a present entry that is no leaf points to a live table.
+        if unsafe { (*table_at(*entry)).iter().all(|&leaf| leaf == 0) } {
+            *entry = *entry & !Flags::PRESENT.bits() | Flags::DEAD.bits();
+            dead = true;
+        }
+    });
+    if !dead {
+        return;
+    }
+    flush();
+    for_each_table(start, end, |entry| {
+        if *entry & Flags::DEAD.bits() != 0 {
+            let frame = *entry & ADDRESS;
+            *entry = 0;
+            frames::free(frame);
+        }
+    });
 }
 
 /// Where a virtual address leads, if it is mapped and accessible.

@@ -317,7 +317,7 @@ impl Space {
                 frames::free(phys);
             }
         });
-        paging::free_empty_tables(start, end);
+        paging::free_empty_tables(start, end, || shootdown::flush(start, end));
         Ok(())
     }
 

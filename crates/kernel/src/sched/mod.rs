@@ -121,8 +121,8 @@ pub(crate) fn prepare_stack(top: usize, frame: trap::Frame) -> u64 {
     rsp as u64
 }
 
-/// Runs the next ready thread, or the idle loop. `park` decides what becomes of the running thread
-/// before the switch, with the lock held. Returns when the thread is run again.
+/// Runs the next ready thread, or the idle loop. The caller has put the running thread where it belongs (ready queue,
+/// waiters, nowhere), with the lock held. Returns when that thread is run again.
 fn switch(mut sched: Guard) {
     let cpu = percpu::this();
     let previous = cpu.current.take();
@@ -159,6 +159,7 @@ fn switch(mut sched: Guard) {
     let runs_thread = next.is_some();
     cpu.current.set(next);
     cpu.previous.set(previous);
+    new_slice();
     arm(&sched, runs_thread);
     trace::count(&trace::COUNTERS.switches, 1);
     core::mem::forget(sched);
@@ -200,12 +201,16 @@ fn arm(sched: &Sched, runs_thread: bool) {
     let cpu = percpu::this();
     let mut deadline = first_deadline(sched);
     if runs_thread || cpu.index == 0 {
-        cpu.slice_end.set(rdtsc() + time::ns_to_cycles(SLICE_NS));
         deadline = deadline.min(cpu.slice_end.get());
     }
     if deadline != NEVER {
         lapic::arm(deadline);
     }
+}
+
+fn new_slice() {
+    let end = rdtsc() + time::ns_to_cycles(SLICE_NS);
+    percpu::this().slice_end.set(end);
 }
 
 /// Lets timers interrupt from now on.
@@ -334,18 +339,26 @@ pub fn tick() {
     }
     let mut sched = lock();
     let now = rdtsc();
+    let mut woken = false;
     while let Some(index) = sched
         .waiters
         .iter()
         .position(|waiter| waiter.deadline <= now)
     {
         sched.wake_at(index, Wake::Timeout);
+        woken = true;
     }
     let thread = cpu.current.take();
     let busy = thread.is_some();
     cpu.current.set(thread);
-    if busy && now >= cpu.slice_end.get() {
+    let over = now >= cpu.slice_end.get();
+    // Who slept goes first if no other CPU takes it.
+    let crowded = woken && percpu::all().all(|cpu| !cpu.idle.load(Ordering::SeqCst));
+    if busy && (over || crowded) {
         cpu.resched.set(true);
+    }
+    if over {
+        new_slice();
     }
     arm(&sched, busy);
 }

@@ -3,6 +3,7 @@
 use super::{Wake, prepare_stack};
 use crate::cpu::{fpu::FpuArea, trap::Frame};
 use crate::linux::signal::AltStack;
+use crate::memory::frames;
 use crate::memory::stack::KernelStack;
 use alloc::sync::Arc;
 use core::cell::{Cell, UnsafeCell};
@@ -30,7 +31,7 @@ pub struct Thread {
     pub signal_mask: AtomicU64,
     /// Signals sent to this thread and not delivered yet.
     pub signals_pending: AtomicU64,
-    /// Mask to restore when a `rt_sigsuspend` or `ppoll` returns.
+    /// Where handlers with SA_ONSTACK run.
     pub alt_stack: Cell<AltStack>,
 }
 
@@ -43,6 +44,10 @@ unsafe impl Send for Thread {}
 impl Thread {
     /// A thread that will start with these registers; `None` without memory.
     pub fn new(frame: Frame, fs_base: u64) -> Option<Arc<Self>> {
+        // Threads are the program's; the reserve is not.
+        if frames::counts().0 < frames::RESERVE {
+            return None;
+        }
         let stack = KernelStack::new()?;
         let saved_rsp = prepare_stack(stack.top(), frame);
         Some(Arc::new(Self {
