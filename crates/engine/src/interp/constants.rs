@@ -129,7 +129,7 @@ impl<'m> Addresses<'m> {
             _ => {
                 let element = ty.element().ok_or_else(short)?;
                 let bits = self.layout.bits(element);
-                if ty.kind() == TypeKind::Vector && bits % 8 != 0 {
+                if ty.kind() == TypeKind::Vector && !bits.is_multiple_of(8) {
                     for i in 0..ty.len() as u32 {
                         let e = v.element(i).ok_or_else(short)?;
                         if bits != 1 {

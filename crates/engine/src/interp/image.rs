@@ -86,6 +86,8 @@ fn compile_functions(
 struct Functions<'m> {
     /// With a body, in the order of their stubs.
     defined: Vec<Value<'m>>,
+    /// Boxed: stubs and instructions hold their addresses while the list becomes a map.
+    #[allow(clippy::vec_box)]
     boxes: Vec<Box<FuncEntry>>,
     unsupported: Vec<Unsupported>,
 }

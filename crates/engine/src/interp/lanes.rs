@@ -74,8 +74,8 @@ int2! {
     shl: |a, b, W| if b < u64::from(W) { a << b } else { 0 };
     lshr: |a, b, W| if b < u64::from(W) { a >> b } else { 0 };
     ashr: |a, b, W| (signed::<W>(a) >> b.min(63)) as u64;
-    udiv: |a, b, W| if b == 0 { divide_error() } else { a / b };
-    urem: |a, b, W| if b == 0 { divide_error() } else { a % b };
+    udiv: |a, b, W| a.checked_div(b).unwrap_or_else(|| divide_error());
+    urem: |a, b, W| a.checked_rem(b).unwrap_or_else(|| divide_error());
     sdiv: |a, b, W| match signed::<W>(b) {
         0 => divide_error(),
         d => signed::<W>(a).wrapping_div(d) as u64,
@@ -231,10 +231,10 @@ pub(crate) fn float_holds(p: FloatPredicate, a: f64, b: f64) -> bool {
         P::Oge => a >= b,
         P::Olt => a < b,
         P::Ole => a <= b,
-        P::One => a < b || a > b,
+        P::One => !unordered && a != b,
         P::Ord => !unordered,
         P::Uno => unordered,
-        P::Ueq => !(a < b || a > b),
+        P::Ueq => unordered || a == b,
         P::Ugt => unordered || a > b,
         P::Uge => unordered || a >= b,
         P::Ult => unordered || a < b,
@@ -505,7 +505,7 @@ fn f_trunc(a: u64) -> u64 {
 
 /// What `cvttsd2si` gives: the smallest number where the value does not fit.
 pub(crate) fn to_i64(x: f64) -> i64 {
-    if x >= -9_223_372_036_854_775_808.0 && x < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&x) {
         x as i64
     } else {
         i64::MIN

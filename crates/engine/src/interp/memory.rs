@@ -88,6 +88,8 @@ pub(crate) struct Stack {
     block: Block,
     /// First free byte, while the interpreter is not running on it; 16-aligned.
     pub top: Cell<*mut u8>,
+    /// Backward jumps until the next step is counted.
+    pub heat: Cell<u32>,
     /// Frames must end below.
     pub limit: *mut u8,
 }
@@ -99,6 +101,7 @@ impl Stack {
         let limit = unsafe { block.start().add(block.len() - (32 << 10)) };
         Stack {
             top: Cell::new(block.start()),
+            heat: Cell::new(super::HEAT_STEP),
             limit,
             block,
         }

@@ -48,7 +48,7 @@ pub(crate) unsafe fn run(
         let mut sp: *mut u8 = entry_top;
         let mut fp: *mut u64;
         let mut ip: *const Ins;
-        let mut heat: u32 = HEAT_STEP;
+        let mut heat: u32 = stack.heat.get();
 
         /// Makes the frame of `$code` at `sp`; `$saved` are the words to keep. Leaves arguments to the caller.
         macro_rules! push_frame {
@@ -97,6 +97,13 @@ pub(crate) unsafe fn run(
             () => {
                 &*ip
             };
+        }
+        /// The code that runs.
+        macro_rules! code {
+            () => {{
+                let running: &Code = &*code;
+                running
+            }};
         }
         macro_rules! next {
             () => {{
@@ -286,6 +293,7 @@ pub(crate) unsafe fn run(
                 if back.is_null() {
                     let $result = ret;
                     $copy;
+                    stack.heat.set(heat);
                     return;
                 }
                 let old_fp = at::<u64>(base.read());
@@ -344,16 +352,8 @@ pub(crate) unsafe fn run(
                 Op::LShr => bin!(|x, y| x.wrapping_shr(y as u32)),
                 Op::AShr32 => bin!(|x, y| u64::from((x as i32).wrapping_shr(y as u32) as u32)),
                 Op::AShr64 => bin!(|x, y| (x as i64).wrapping_shr(y as u32) as u64),
-                Op::UDiv => bin!(|x, y| if y == 0 {
-                    memory::divide_error()
-                } else {
-                    x / y
-                }),
-                Op::URem => bin!(|x, y| if y == 0 {
-                    memory::divide_error()
-                } else {
-                    x % y
-                }),
+                Op::UDiv => bin!(|x, y| x.checked_div(y).unwrap_or_else(|| memory::divide_error())),
+                Op::URem => bin!(|x, y| x.checked_rem(y).unwrap_or_else(|| memory::divide_error())),
                 Op::SDiv32 => bin!(|x, y| u64::from(div32(x, y))),
                 Op::SDiv64 => bin!(|x, y| div64(x, y)),
                 Op::SRem32 => bin!(|x, y| u64::from(rem32(x, y))),
@@ -372,16 +372,12 @@ pub(crate) unsafe fn run(
                 Op::LShrI => imm!(|x, y| x.wrapping_shr(y as u32)),
                 Op::AShr32I => imm!(|x, y| u64::from((x as i32).wrapping_shr(y as u32) as u32)),
                 Op::AShr64I => imm!(|x, y| (x as i64).wrapping_shr(y as u32) as u64),
-                Op::UDivI => imm!(|x, y| if y == 0 {
-                    memory::divide_error()
-                } else {
-                    x / y
-                }),
-                Op::URemI => imm!(|x, y| if y == 0 {
-                    memory::divide_error()
-                } else {
-                    x % y
-                }),
+                Op::UDivI => {
+                    imm!(|x, y| x.checked_div(y).unwrap_or_else(|| memory::divide_error()))
+                }
+                Op::URemI => {
+                    imm!(|x, y| x.checked_rem(y).unwrap_or_else(|| memory::divide_error()))
+                }
                 Op::SDiv32I => imm!(|x, y| u64::from(div32(x, y))),
                 Op::SDiv64I => imm!(|x, y| div64(x, y)),
                 Op::SRem32I => imm!(|x, y| u64::from(rem32(x, y))),
@@ -461,7 +457,7 @@ pub(crate) unsafe fn run(
                 Op::JFOle64 => jf!(f64, u64, |x, y| x <= y),
                 Op::Switch => {
                     let x = r!((*ip).a);
-                    let rel = match (&(*code).switches).get_unchecked((*ip).imm as usize) {
+                    let rel = match code!().switches.get_unchecked((*ip).imm as usize) {
                         SwitchTable::Dense {
                             first,
                             targets,
@@ -536,7 +532,7 @@ pub(crate) unsafe fn run(
                     let bytes = (*ip).c as u16 as usize;
                     let to = fp.offset((*ip).a as isize);
                     let from: *const u8 = offset!((*ip).b);
-                    if bytes % 8 != 0 {
+                    if !bytes.is_multiple_of(8) {
                         to.add(bytes / 8).write(0);
                     }
                     to.cast::<u8>().copy_from(from, bytes);
@@ -560,12 +556,18 @@ pub(crate) unsafe fn run(
                     next!()
                 }
                 Op::MemCpy | Op::MemMove => {
-                    let (to, from) = (at::<u8>(r!((*ip).a)), at::<u8>(r!((*ip).b)));
-                    to.copy_from(from, r!((*ip).c) as usize);
+                    let n = r!((*ip).c) as usize;
+                    // Of nothing, the addresses may be anything.
+                    if n != 0 {
+                        at::<u8>(r!((*ip).a)).copy_from(at::<u8>(r!((*ip).b)), n);
+                    }
                     next!()
                 }
                 Op::MemSet => {
-                    at::<u8>(r!((*ip).a)).write_bytes(r!((*ip).b) as u8, r!((*ip).c) as usize);
+                    let n = r!((*ip).c) as usize;
+                    if n != 0 {
+                        at::<u8>(r!((*ip).a)).write_bytes(r!((*ip).b) as u8, n);
+                    }
                     next!()
                 }
                 Op::MemCpyI => {
@@ -595,7 +597,7 @@ pub(crate) unsafe fn run(
                     call_entry!(&*entry, (*ip).b as usize)
                 }
                 Op::CallInd => {
-                    let site = (&(*code).sites).get_unchecked((*ip).imm as usize);
+                    let site = code!().sites.get_unchecked((*ip).imm as usize);
                     let address = r!(site.callee) as usize;
                     let count = (*ip).b as usize;
                     match call::interpreted(address) {
@@ -616,7 +618,7 @@ pub(crate) unsafe fn run(
                     let (from, n) = (fp.offset((*ip).b as isize), (*ip).imm as usize);
                     pop!(result, result.copy_from(from, n))
                 }
-                Op::RetVoid => pop!(_result, ()),
+                Op::RetVoid => pop!(result, drop_pointer(result)),
                 Op::VaCopy => {
                     at::<u8>(r!((*ip).a)).copy_from(at(r!((*ip).b)), 24);
                     next!()
@@ -632,7 +634,7 @@ pub(crate) unsafe fn run(
                     set!(f(r!((*ip).b), r!((*ip).c)))
                 }
                 Op::Lanes => {
-                    let op = (&(*code).lanes).get_unchecked((*ip).imm as usize);
+                    let op = code!().lanes.get_unchecked((*ip).imm as usize);
                     if op.len == 0 {
                         let v = match op.f {
                             LaneFn::One(f) => f(r!((*ip).b)),
@@ -645,23 +647,23 @@ pub(crate) unsafe fn run(
                     next!()
                 }
                 Op::Wide => {
-                    wide::step(&(&(*code).wides)[(*ip).imm as usize], fp, i!());
+                    wide::step(&code!().wides[(*ip).imm as usize], fp, i!());
                     next!()
                 }
                 Op::Atomic => {
-                    call::atomic(&(&(*code).atomics)[(*ip).imm as usize], fp, i!());
+                    call::atomic(&code!().atomics[(*ip).imm as usize], fp, i!());
                     next!()
                 }
                 Op::Vector => {
-                    vector::step(&(&(*code).vectors)[(*ip).imm as usize], fp, i!());
+                    vector::step(&code!().vectors[(*ip).imm as usize], fp, i!());
                     next!()
                 }
                 Op::Overflow => {
-                    wide::overflow(&(&(*code).overflows)[(*ip).imm as usize], fp, i!());
+                    wide::overflow(&code!().overflows[(*ip).imm as usize], fp, i!());
                     next!()
                 }
                 Op::Count => {
-                    let counter = (&(*code).counts).get_unchecked((*ip).imm as usize);
+                    let counter = code!().counts.get_unchecked((*ip).imm as usize);
                     counter.store(counter.load(Relaxed) + 1, Relaxed);
                     next!()
                 }
@@ -670,6 +672,9 @@ pub(crate) unsafe fn run(
         }
     }
 }
+
+/// A result nobody asked for.
+fn drop_pointer(_result: *mut u64) {}
 
 fn div32(x: u64, y: u64) -> u32 {
     match (x as i32).checked_div(y as i32) {

@@ -149,16 +149,16 @@ impl<'m> Decoder<'_, '_, 'm> {
                 self.emit(Op::MemCpyI, t, *slot, 0, bytes as i64);
             } else {
                 for k in 0..p.shape.slots() {
-                    self.to_frame(to + k as u64 * 8, slot + k as i16);
+                    self.store_in_frame(to + k as u64 * 8, slot + k as i16);
                 }
             }
         }
         let used_up = self.constant(48 | 176 << 32)?;
-        self.to_frame(area, used_up);
+        self.store_in_frame(area, used_up);
         self.frame_address(t, area + 32);
-        self.to_frame(area + 8, t);
+        self.store_in_frame(area + 8, t);
         let zero = self.constant(0)?;
-        self.to_frame(area + 16, zero);
+        self.store_in_frame(area + 16, zero);
         self.frame_address(list, area);
         Ok(list)
     }

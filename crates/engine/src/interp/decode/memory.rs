@@ -272,7 +272,7 @@ impl<'m> Decoder<'_, '_, 'm> {
     }
 
     /// Stores a slot to a byte of the frame's variables.
-    pub(super) fn to_frame(&mut self, at: u64, slot: i16) {
+    pub(super) fn store_in_frame(&mut self, at: u64, slot: i16) {
         let i = self.emit(Op::StF64, 0, slot, 0, at as i64);
         self.frame_fixes.push(i);
     }

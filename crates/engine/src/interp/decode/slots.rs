@@ -4,6 +4,8 @@
 //! overlap: the move at the end of a loop then disappears. Lifetimes are those of the code that will be emitted, not of
 //! the IR: an address that is folded into a load is alive as its parts, up to the load.
 //!
+//! The same goes for values that are only handed on (`zext`, `freeze`, `inttoptr`).
+//!
 //! Two values interfere when one is defined while the other is alive (Chaitin). All phis of a block are defined at once,
 //! at its start, and what flows into them is read at the end of the predecessors.
 
@@ -82,6 +84,26 @@ fn reads_first(v: Value<'_>, ir: &Analysis<'_>) -> bool {
         O::Gep => ir.addresses.contains_key(&v) || v.operand_count() == 2,
         _ => false,
     }
+}
+
+/// The value an instruction only hands on: its slot may be its operand's.
+fn copied<'m>(v: Value<'m>, layout: Layout<'m>) -> Option<Value<'m>> {
+    use Opcode as O;
+    let from = v.operand(0)?;
+    if !matches!(from.kind(), ValueKind::Argument | ValueKind::Instruction) {
+        return None;
+    }
+    let (a, b) = (Shape::of(from.ty(), layout)?, Shape::of(v.ty(), layout)?);
+    let same = match v.opcode()? {
+        O::Freeze => a == b,
+        // Numbers are extended with zeros in their slots already.
+        O::ZExt | O::PtrToInt | O::PtrToAddr | O::IntToPtr => match (a, b) {
+            (Shape::Int(w), Shape::Int(to)) => to >= w,
+            _ => false,
+        },
+        _ => false,
+    };
+    same.then_some(from)
 }
 
 /// Lifetimes of values, by number.
@@ -179,7 +201,12 @@ impl<'m> Lifetimes<'m> {
     }
 
     /// Pairs of candidates that are alive together.
-    fn interference(&self, ir: &Analysis<'m>, candidate: &Bits) -> HashSet<(usize, usize)> {
+    fn interference(
+        &self,
+        ir: &Analysis<'m>,
+        layout: Layout<'m>,
+        candidate: &Bits,
+    ) -> HashSet<(usize, usize)> {
         let mut pairs = HashSet::new();
         let mut meet = |d: usize, live: &Bits| {
             if candidate.contains(d) {
@@ -204,7 +231,16 @@ impl<'m> Lifetimes<'m> {
                         reads.iter().for_each(|r| live.insert(*r));
                     }
                     live.remove(*d);
-                    meet(*d, &live);
+                    // A copy and its source hold the same: they may share slots while both are alive.
+                    let source = copied(*v, layout).and_then(|s| self.number.get(&s).copied());
+                    match source.filter(|s| live.contains(*s)) {
+                        Some(s) => {
+                            live.remove(s);
+                            meet(*d, &live);
+                            live.insert(s);
+                        }
+                        None => meet(*d, &live),
+                    }
                 }
                 reads.iter().for_each(|r| live.insert(*r));
             }
@@ -273,7 +309,7 @@ impl<'m> Slots<'m> {
             slots.hidden = Some(slots.fresh(1)?);
         }
         let lives = Lifetimes::of(ir);
-        let mut classes = coalesce(ir, &lives);
+        let mut classes = coalesce(ir, &lives, layout);
         // Parameters first: their slots are fixed.
         let mut by_class: HashMap<usize, i16> = HashMap::new();
         for p in &ir.params {
@@ -368,7 +404,7 @@ impl<'m> Slots<'m> {
 }
 
 /// Merges phis with what flows into them.
-fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>) -> Classes {
+fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>, layout: Layout<'m>) -> Classes {
     let n = lives.values.len();
     let mut classes = Classes {
         parent: (0..n).collect(),
@@ -394,6 +430,15 @@ fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>) -> Classes {
             }
         }
     }
+    for v in &lives.values {
+        if let (Some(d), Some(from)) = (lives.number.get(v), copied(*v, layout))
+            && let Some(i) = lives.number.get(&from)
+        {
+            wishes.push((false, *d, *i));
+            candidate.insert(*d);
+            candidate.insert(*i);
+        }
+    }
     if wishes.is_empty() || candidate.iter().count() > MOST_CANDIDATES {
         return classes;
     }
@@ -401,11 +446,18 @@ fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>) -> Classes {
         .iter()
         .filter_map(|p| lives.number.get(p))
         .for_each(|p| candidate.insert(*p));
-    let pairs = lives.interference(ir, &candidate);
+    let pairs = lives.interference(ir, layout, &candidate);
     wishes.sort_by_key(|w| !w.0);
     for (_, p, i) in wishes {
         let (a, b) = (classes.find(p), classes.find(i));
-        if a == b || lives.values[p].ty() != lives.values[i].ty() {
+        let same = |x: Value<'m>, y: Value<'m>| {
+            x.ty() == y.ty()
+                || match (Shape::of(x.ty(), layout), Shape::of(y.ty(), layout)) {
+                    (Some(a), Some(b)) => a.is_scalar() && b.is_scalar(),
+                    _ => false,
+                }
+        };
+        if a == b || !same(lives.values[p], lives.values[i]) {
             continue;
         }
         let apart = classes.members[a].iter().all(|x| {
