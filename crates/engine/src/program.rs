@@ -223,7 +223,10 @@ impl<'c> Program<'c> {
         module.internalise(&[&entry]);
         // Nothing unwinds: no landing pad is ever reached, and none of them needs code.
         module.run_passes("function(lower-invoke),globaldce", None)?;
-        module.functions().iter().for_each(llvm::Function::remove_personality);
+        module
+            .functions()
+            .iter()
+            .for_each(llvm::Function::remove_personality);
         module.run_passes("function(simplifycfg),globaldce", None)?;
         timings.link = start.elapsed();
         Ok(Program {
@@ -257,7 +260,7 @@ fn adapt(
     cpu: &Cpu,
     cpu_features: u64,
 ) -> Result<Vec<(String, String)>, Error> {
-    module.fold_calls(CPU_FEATURES, cpu_features);
+    let folded = module.fold_calls(CPU_FEATURES, cpu_features);
     module.call_through_stubs();
     let mut trapped = Vec::new();
     for f in module.functions().iter().filter(|f| !f.is_intrinsic()) {
@@ -276,6 +279,10 @@ fn adapt(
     }
     for (name, _) in &trapped {
         module.replace_with_trap(name)?;
+    }
+    // The code for other processors goes before any time is spent on it.
+    for name in folded {
+        module.run_passes_on(&name, "sccp,simplifycfg")?;
     }
     Ok(trapped)
 }

@@ -238,6 +238,32 @@ impl<'c> Module<'c> {
         }
     }
 
+    /// Runs a function pass pipeline, such as `sccp,simplifycfg`, over one function.
+    pub fn run_passes_on(&mut self, function: &str, pipeline: &str) -> Result<(), Error> {
+        let raw = self
+            .function(function)
+            .filter(|f| !f.is_declaration())
+            .ok_or_else(|| Error::NoFunction {
+                name: function.to_owned(),
+            })?
+            .raw;
+        let text = c_string(pipeline);
+        // SAFETY: function and string are alive; options are freed after the run.
+        let error = unsafe {
+            let options = LLVMCreatePassBuilderOptions();
+            let error = LLVMRunPassesOnFunction(raw, text.as_ptr(), ptr::null_mut(), options);
+            LLVMDisposePassBuilderOptions(options);
+            message_of(error)
+        };
+        match error {
+            Some(message) => Err(Error::Passes {
+                pipeline: pipeline.to_owned(),
+                message,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// All functions, declarations and intrinsics included.
     pub fn functions(&self) -> Vec<Function<'_>> {
         let mut list = Vec::new();
@@ -480,18 +506,19 @@ impl<'c> Module<'c> {
     }
 
     /// Replaces the results of all direct calls of the integer function `name` by a constant and removes the calls.
-    /// Returns how many there were.
-    pub fn fold_calls(&mut self, name: &str, value: u64) -> usize {
+    /// Returns the names of the functions that had any.
+    pub fn fold_calls(&mut self, name: &str, value: u64) -> Vec<String> {
         let Some(function) = self.function(name).map(|f| f.raw) else {
-            return 0;
+            return Vec::new();
         };
         let mut calls = Vec::new();
+        let mut callers = Vec::new();
         // SAFETY: walks the use list first and changes it afterwards; only calls whose callee is the function and whose
         // result is an integer are replaced.
         unsafe {
             let ty = LLVMGetReturnType(LLVMGlobalGetValueType(function));
             if LLVMGetTypeKind(ty) != llvm_sys::LLVMTypeKind::LLVMIntegerTypeKind {
-                return 0;
+                return Vec::new();
             }
             let mut u = LLVMGetFirstUse(function);
             while !u.is_null() {
@@ -502,11 +529,16 @@ impl<'c> Module<'c> {
                 u = LLVMGetNextUse(u);
             }
             for call in &calls {
+                callers.push(name_of(LLVMGetBasicBlockParent(LLVMGetInstructionParent(
+                    *call,
+                ))));
                 LLVMReplaceAllUsesWith(*call, LLVMConstInt(ty, value, 0));
                 LLVMInstructionEraseFromParent(*call);
             }
         }
-        calls.len()
+        callers.sort_unstable();
+        callers.dedup();
+        callers
     }
 
     /// Makes calls of outside functions go through the linker's stubs instead of a load from its table (what rustc

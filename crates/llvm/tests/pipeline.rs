@@ -155,7 +155,10 @@ n:
 }
 define i64 @unused() { ret i64 3 }";
     let mut module = Module::from_ir(&context, "m", text).unwrap();
-    assert_eq!(module.fold_calls("features", 5), 1);
+    assert_eq!(module.fold_calls("features", 5), ["main"]);
+    module.run_passes_on("main", "sccp,simplifycfg").unwrap();
+    assert_eq!(module.function("main").unwrap().instruction_count(), 1);
+    assert!(module.run_passes_on("features", "sccp").is_err());
     module.internalise(&["main"]);
     module.run_passes("default<O1>", None).unwrap();
     assert_eq!(module.defined_symbols(), ["main"]);

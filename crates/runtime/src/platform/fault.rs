@@ -10,8 +10,8 @@ use std::fmt::Write;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// Exit code of a program that met a CPU exception; what `bareflow run` reports for the bare machine too.
-pub const EXIT_FAULT: i32 = 114;
+/// Exit code of a program that met a CPU exception; the kernel and the host command know it too.
+pub const EXIT_FAULT: i32 = formats::exit::FAULT_CODE as i32;
 
 /// Names of the guest's code. Set once, never freed: a fault can come at any time.
 static SYMBOLS: AtomicPtr<SymbolTable> = AtomicPtr::new(ptr::null_mut());
