@@ -18,6 +18,8 @@ use super::{CODE_BROKEN, CODE_NOT_MAPPED};
 use crate::memory::PAGE;
 use crate::memory::dma::alloc_dma;
 
+/// In word 0 of the identification.
+const NOT_ATA: u16 = 1 << 15;
 const BOUNCE_PAGES: usize = 32;
 const BOUNCE_BYTES: usize = BOUNCE_PAGES * PAGE;
 
@@ -97,6 +99,9 @@ pub struct Identity {
 impl Identity {
     /// Reads the 256 words; the reason in words if this is no disk to use.
     pub fn parse(words: &[u16; 256]) -> Result<Self, &'static str> {
+        if words[0] & NOT_ATA != 0 {
+            return Err("it does not identify itself as an ATA disk");
+        }
         let has_lba = words[49] & 1 << 9 != 0;
         let has_dma = words[49] & 1 << 8 != 0;
         if !has_lba || !has_dma {
@@ -298,5 +303,172 @@ impl<P: Port + Send + 'static> BlockDevice for AtaDisk<P> {
     fn flush(&mut self) -> Result<(), BlockError> {
         self.runs.clear();
         self.execute(Operation::Flush, 0, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::drivers::scatter::NO_BOUNDARY;
+    use alloc::sync::Arc;
+    use store::block::MemoryDevice;
+
+    fn words() -> [u16; 256] {
+        let mut words = [0; 256];
+        words[49] = 0x0300;
+        words[60..62].copy_from_slice(&[0x5678, 0x1234]);
+        words[83] = 0x4400;
+        words[100..104].copy_from_slice(&[0x1111, 0x2222, 0x0003, 0]);
+        for (word, text) in words[27..47].iter_mut().zip(b"QEMU HARDDISK   ".chunks(2)) {
+            *word = u16::from_be_bytes([text[0], text[1]]);
+        }
+        words
+    }
+
+    #[test]
+    fn identities() {
+        let found = Identity::parse(&words()).unwrap();
+        assert_eq!(found.model, "QEMU HARDDISK");
+        assert_eq!((found.sectors, found.is_48_bit), (0x3_2222_1111, true));
+        let mut small = words();
+        small[83] = 0;
+        let found = Identity::parse(&small).unwrap();
+        assert_eq!((found.sectors, found.is_48_bit), (0x0234_5678, false));
+        let mut large_sectors = words();
+        large_sectors[106] = 0x5000;
+        large_sectors[117] = 2048;
+        assert!(Identity::parse(&large_sectors).is_err());
+        large_sectors[117] = 256;
+        assert!(Identity::parse(&large_sectors).is_ok());
+        assert!(Identity::parse(&[0; 256]).is_err());
+        assert!(Identity::parse(&[0xFFFF; 256]).is_err());
+    }
+
+    /// A disk in memory; physical addresses are those of the test's own memory.
+    struct FakePort {
+        disk: MemoryDevice,
+        seen: Arc<crate::sync::Mutex<Vec<(Operation, u64, u32)>>>,
+        reach: u64,
+        answer: Result<(), PortError>,
+    }
+
+    impl Port for FakePort {
+        fn limits(&self) -> Limits {
+            Limits {
+                runs: 4,
+                bytes: 8 * SECTOR,
+                run_bytes: 4 * SECTOR,
+                boundary: NO_BOUNDARY,
+            }
+        }
+
+        fn reaches(&self, run: &Run) -> bool {
+            run.phys.is_multiple_of(2) && run.phys < self.reach
+        }
+
+        fn execute(&mut self, command: &Command, runs: &[Run]) -> Result<(), PortError> {
+            self.seen
+                .lock()
+                .push((command.operation, command.lba, command.sectors));
+            self.answer?;
+            let bytes: usize = runs.iter().map(|run| run.bytes).sum();
+            assert_eq!(bytes, command.sectors as usize * SECTOR);
+            let mut lba_bytes = command.lba as usize * SECTOR;
+            for run in runs {
+                // SAFETY: the addresses are those of live buffers of the test.
+                let memory =
+                    unsafe { core::slice::from_raw_parts_mut(run.phys as *mut u8, run.bytes) };
+                let disk = &mut self.disk.bytes_mut()[lba_bytes..lba_bytes + run.bytes];
+                match command.operation {
+                    Operation::Read => memory.copy_from_slice(disk),
+                    _ => disk.copy_from_slice(memory),
+                }
+                lba_bytes += run.bytes;
+            }
+            Ok(())
+        }
+    }
+
+    type Seen = Arc<crate::sync::Mutex<Vec<(Operation, u64, u32)>>>;
+
+    fn disk(reach: u64, answer: Result<(), PortError>) -> (Box<dyn BlockDevice + Send>, Seen) {
+        let seen = Seen::default();
+        let contents = (0..64 * SECTOR).map(|at| (at / 7) as u8).collect();
+        let port = FakePort {
+            disk: MemoryDevice::from_bytes(contents),
+            seen: seen.clone(),
+            reach,
+            answer,
+        };
+        let identity = Identity {
+            model: String::new(),
+            sectors: 64,
+            is_48_bit: true,
+        };
+        (AtaDisk::boxed(port, identity), seen)
+    }
+
+    fn expected(lba: usize, sectors: usize) -> Vec<u8> {
+        let bytes = lba * SECTOR..(lba + sectors) * SECTOR;
+        bytes.map(|at| (at / 7) as u8).collect()
+    }
+
+    #[test]
+    fn transfers_are_cut_into_what_the_port_takes() {
+        let (mut disk, seen) = disk(u64::MAX, Ok(()));
+        let mut buffer = alloc::vec![0; 20 * SECTOR];
+        disk.read(5, &mut buffer).unwrap();
+        assert!(buffer == expected(5, 20));
+        let commands = [
+            (Operation::Read, 5, 8),
+            (Operation::Read, 13, 8),
+            (Operation::Read, 21, 4),
+        ];
+        assert_eq!(*seen.lock(), commands);
+    }
+
+    #[test]
+    fn memory_out_of_reach_goes_through_the_bounce_buffer() {
+        let (mut disk, _) = disk(u64::MAX, Ok(()));
+        let mut buffer = alloc::vec![0; 20 * SECTOR + 1];
+        let start = 1 - buffer.as_ptr() as usize % 2;
+        let odd = &mut buffer[start..start + 20 * SECTOR];
+        disk.read(3, odd).unwrap();
+        assert!(odd == expected(3, 20));
+        odd.reverse();
+        disk.write(30, odd).unwrap();
+        let mut back = alloc::vec![0; 20 * SECTOR];
+        disk.read(30, &mut back).unwrap();
+        assert!(back == odd);
+    }
+
+    #[test]
+    fn where_not_even_the_bounce_buffer_is_reached_there_is_an_error() {
+        let (mut disk, seen) = disk(0, Ok(()));
+        let code = CODE_BROKEN;
+        let error = BlockError::Device { lba: 0, code };
+        assert_eq!(disk.read(0, &mut [0; SECTOR]), Err(error));
+        assert!(seen.lock().is_empty());
+    }
+
+    #[test]
+    fn a_silent_disk_is_asked_once() {
+        let (mut disk, seen) = disk(u64::MAX, Err(PortError::Timeout));
+        for lba in [1, 2] {
+            assert_eq!(
+                disk.read(lba, &mut [0; SECTOR]),
+                Err(BlockError::Timeout { lba })
+            );
+        }
+        assert_eq!(disk.flush(), Err(BlockError::Timeout { lba: 0 }));
+        assert_eq!(seen.lock().len(), 1);
+    }
+
+    #[test]
+    fn errors_name_the_sector_and_the_register() {
+        let (mut disk, _) = disk(u64::MAX, Err(PortError::Disk(0x40)));
+        let error = BlockError::Device { lba: 9, code: 0x40 };
+        assert_eq!(disk.write(9, &[0; SECTOR]), Err(error));
+        assert_eq!(disk.write(9, &[0; SECTOR]), Err(error), "asked again");
     }
 }

@@ -261,3 +261,131 @@ impl PciBus {
         (value & BAR_IS_PORTS != 0 && port != 0).then_some(port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use virtio_drivers::transport::pci::bus::BarInfo;
+
+    const DEVICE: DeviceFunction = DeviceFunction {
+        bus: 0,
+        device: 3,
+        function: 0,
+    };
+    const BRIDGE: DeviceFunction = DeviceFunction {
+        bus: 0,
+        device: 1,
+        function: 0,
+    };
+    const BEHIND: DeviceFunction = DeviceFunction {
+        bus: 1,
+        device: 0,
+        function: 0,
+    };
+
+    /// Two buses of configuration space in plain memory, without any device.
+    fn bus() -> PciBus {
+        let words = alloc::vec![NO_DEVICE; 2 * BUS_BYTES / 4].leak();
+        let way = Way::Memory(NonNull::from(&mut words[0]), 2);
+        let access = Access { way, sizing: None };
+        PciBus {
+            root: PciRoot::new(access),
+            access,
+        }
+    }
+
+    fn fill(bus: &PciBus, function: DeviceFunction, words: &[(u8, u32)]) {
+        for register in (0..0x40).step_by(4) {
+            bus.access.way.write(function, register, 0);
+        }
+        for &(register, value) in words {
+            bus.access.way.write(function, register, value);
+        }
+    }
+
+    #[test]
+    fn bars_are_decoded() {
+        let bus = bus();
+        let bars = [
+            (0x10, 0xFEB0_000C),
+            (0x14, 0x0000_0002),
+            (0x18, 0x0000_C041),
+            (0x1C, 0xFEA0_0008),
+            (0x24, 0xF000_0004),
+        ];
+        fill(&bus, DEVICE, &bars);
+        assert_eq!(bus.memory_bar(DEVICE, 0), Some(0x2_FEB0_0000));
+        assert_eq!(bus.memory_bar(DEVICE, 2), None, "ports");
+        assert_eq!(bus.memory_bar(DEVICE, 3), Some(0xFEA0_0000));
+        assert_eq!(bus.memory_bar(DEVICE, 4), None, "never placed");
+        assert_eq!(
+            bus.memory_bar(DEVICE, 5),
+            Some(0xF000_0000),
+            "no room for an upper half"
+        );
+        assert_eq!(bus.port_bar(DEVICE, 2), Some(0xC040));
+        assert_eq!(bus.port_bar(DEVICE, 3), None, "memory");
+        assert_eq!(bus.port_bar(DEVICE, 4), None, "never placed");
+    }
+
+    #[test]
+    fn sizing_leaves_the_device_alone() {
+        let mut bus = bus();
+        let words = [
+            (0x00, 0x1042_1AF4),
+            (0x04, 0x0000_0007),
+            (0x10, 0xFEB0_000C),
+            (0x14, 0x0000_0002),
+            (0x18, 0x0000_C041),
+        ];
+        fill(&bus, DEVICE, &words);
+        let info = bus.root().bar_info(DEVICE, 0).unwrap().unwrap();
+        assert_eq!(
+            info.memory_address_size(),
+            Some((0x2_FEB0_0000, u64::from(PRETENDED_BYTES)))
+        );
+        let info = bus.root().bar_info(DEVICE, 2).unwrap().unwrap();
+        let expected = BarInfo::IO {
+            address: 0xC040,
+            size: PRETENDED_PORTS,
+        };
+        assert_eq!(info, expected);
+        for (register, value) in words {
+            assert_eq!(
+                bus.access.way.read(DEVICE, register),
+                value,
+                "register {register:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn enabling_reaches_the_device() {
+        let mut bus = bus();
+        fill(&bus, DEVICE, &[(0x00, 0x1042_1AF4), (0x04, 0x0010_0000)]);
+        bus.enable(DEVICE);
+        assert_eq!(bus.access.way.read(DEVICE, 4) & 0xFFFF, 0x0407);
+    }
+
+    #[test]
+    fn bridges_are_followed_once() {
+        let bus = bus();
+        fill(&bus, DEVICE, &[(0x00, 0x1042_1AF4)]);
+        let bridge = [
+            (0x00, 0x000C_1B36),
+            (0x08, 0x0604_0000),
+            (0x0C, 0x0001_0000),
+        ];
+        fill(&bus, BRIDGE, &bridge);
+        // Secondary bus 1, whose bridge leads back to bus 1.
+        bus.access.way.write(BRIDGE, BUS_NUMBERS, 0x0001_0100);
+        fill(&bus, BEHIND, &bridge);
+        bus.access.way.write(BEHIND, BUS_NUMBERS, 0x0001_0101);
+        let found: Vec<_> = bus
+            .functions()
+            .into_iter()
+            .map(|(function, _)| function)
+            .collect();
+        assert_eq!(found, [BRIDGE, DEVICE, BEHIND]);
+    }
+}

@@ -103,3 +103,42 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
     // 719,468 days lie between 0000-03-01 and 1970-01-01.
     year * 365 + year / 4 - year / 100 + year / 400 + of_year - 719_468
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binary_and_bcd_and_twelve_hours() {
+        // 2026-11-21 03:20:19 UTC.
+        let expected = Some(1_795_231_219);
+        assert_eq!(decode([19, 20, 3, 21, 11, 26], BINARY | HOURS_24), expected);
+        assert_eq!(
+            decode([0x19, 0x20, 0x03, 0x21, 0x11, 0x26], HOURS_24),
+            expected
+        );
+        assert_eq!(decode([0x19, 0x20, 0x03, 0x21, 0x11, 0x26], 0), expected);
+        let afternoon = decode([0x19, 0x20, 0x03 | AFTERNOON, 0x21, 0x11, 0x26], 0);
+        assert_eq!(afternoon, expected.map(|seconds| seconds + 12 * 3600));
+        let midnight = decode([0x19, 0x20, 0x12, 0x21, 0x11, 0x26], 0);
+        assert_eq!(midnight, expected.map(|seconds| seconds - 3 * 3600));
+    }
+
+    #[test]
+    fn leap_days() {
+        let day = |month, day, year| decode([0, 0, 0, day, month, year], BINARY | HOURS_24);
+        assert_eq!(day(1, 1, 0), Some(946_684_800));
+        assert_eq!(day(2, 29, 24), Some(1_709_164_800));
+        assert_eq!(day(3, 1, 24), Some(1_709_164_800 + 86_400));
+        assert_eq!(day(12, 31, 99), Some(4_102_358_400));
+    }
+
+    #[test]
+    fn times_that_cannot_be_are_refused() {
+        let status = BINARY | HOURS_24;
+        assert_eq!(decode([0xFF; 6], status), None, "no clock at all");
+        assert_eq!(decode([0xFF; 6], 0), None);
+        assert_eq!(decode([0, 0, 0, 0, 1, 26], status), None);
+        assert_eq!(decode([0, 0, 24, 1, 1, 26], status), None);
+    }
+}

@@ -156,3 +156,105 @@ impl Runs {
         Ok((leaf.phys, bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::fake::{map, map_read_only};
+
+    const ANY: Limits = Limits {
+        runs: 100,
+        bytes: 1 << 30,
+        run_bytes: 1 << 30,
+        boundary: NO_BOUNDARY,
+    };
+
+    fn runs(virt: usize, bytes: usize) -> Runs {
+        Runs::new(virt, bytes, true)
+    }
+
+    fn run(phys: u64, bytes: usize) -> Run {
+        Run { phys, bytes }
+    }
+
+    fn gather(runs: &mut Runs, limits: &Limits) -> (usize, Vec<Run>) {
+        let mut out = Vec::new();
+        let bytes = runs.gather(limits, &mut out).unwrap();
+        assert_eq!(bytes, out.iter().map(|run| run.bytes).sum::<usize>());
+        (bytes, out)
+    }
+
+    #[test]
+    fn neighbours_become_one_run() {
+        let base = 0x10_0000_0000;
+        for (page, phys) in [0x5000, 0x6000, 0x9000, 0x8000].into_iter().enumerate() {
+            map(base + page * PAGE, phys);
+        }
+        let mut all = runs(base + 0x800, 3 * PAGE);
+        let expected = [run(0x5800, 0x1800), run(0x9000, 0x1000), run(0x8000, 0x800)];
+        assert_eq!(gather(&mut all, &ANY).1, expected);
+        assert_eq!((all.bytes_left(), gather(&mut all, &ANY).0), (0, 0));
+    }
+
+    #[test]
+    fn requests_end_where_sectors_end() {
+        let base = 0x11_0000_0000;
+        for page in 0..4 {
+            map(base + page * PAGE, 0x10_0000 + 0x2000 * page as u64);
+        }
+        // Two runs of 0xF01 + 0x1000 bytes: 15.5 sectors and a byte.
+        let mut all = runs(base + 0xFF, 3 * PAGE);
+        let limits = Limits { runs: 2, ..ANY };
+        let (bytes, first) = gather(&mut all, &limits);
+        assert_eq!(bytes, 15 * SECTOR);
+        assert_eq!(first, [run(0x10_00FF, 0xF01), run(0x10_2000, 0xEFF)]);
+        let (rest, second) = gather(&mut all, &ANY);
+        assert_eq!(second[0], run(0x10_2EFF, 0x101), "goes on where it stopped");
+        assert_eq!(bytes + rest, 3 * PAGE);
+    }
+
+    #[test]
+    fn limits_of_devices_hold() {
+        let mut all = runs(DIRECT_MAP + 0x1_F000, 0x4_0000);
+        let limits = Limits {
+            boundary: 0x1_0000,
+            run_bytes: 0x8000,
+            bytes: 0x1_A000,
+            ..ANY
+        };
+        let expected = [
+            run(0x1_F000, 0x1000),
+            run(0x2_0000, 0x8000),
+            run(0x2_8000, 0x8000),
+            run(0x3_0000, 0x8000),
+            run(0x3_8000, 0x1000),
+        ];
+        assert_eq!(gather(&mut all, &limits).1, expected);
+        assert_eq!(all.bytes_left(), 0x4_0000 - 0x1_A000);
+    }
+
+    #[test]
+    fn a_sector_in_too_many_pieces_gives_nothing_and_loses_nothing() {
+        let base = 0x12_0000_0000;
+        map(base, 0x7000);
+        map(base + PAGE, 0x1000);
+        let mut all = runs(base + PAGE - 10, SECTOR);
+        assert_eq!(gather(&mut all, &Limits { runs: 1, ..ANY }).0, 0);
+        assert_eq!(all.bytes_left(), SECTOR);
+        assert_eq!(gather(&mut all, &ANY).0, SECTOR);
+    }
+
+    #[test]
+    fn memory_that_is_not_there_or_not_writable_is_refused() {
+        let base = 0x13_0000_0000;
+        map_read_only(base, 0x3000);
+        let mut out = Vec::new();
+        assert_eq!(runs(base, SECTOR).gather(&ANY, &mut out), Err(NotMapped));
+        assert_eq!(
+            runs(base + PAGE, SECTOR).gather(&ANY, &mut out),
+            Err(NotMapped)
+        );
+        let mut to_send = Runs::new(base, SECTOR, false);
+        assert_eq!(to_send.gather(&ANY, &mut out), Ok(SECTOR));
+    }
+}

@@ -295,3 +295,228 @@ impl BlockDevice for VirtioBlk {
         failed.map_or(Ok(()), Err)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::ptr::NonNull;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+    use virtio_drivers::transport::mmio::MmioTransport;
+
+    extern crate std;
+
+    const REGISTER_BYTES: usize = 0x200;
+    const QUEUE_ENTRIES: u32 = 8;
+    const SECTORS: usize = 4096;
+
+    /// How a device behaves.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Behaviour {
+        Honest,
+        Fails,
+        NamesNobody,
+        AnswersTwice,
+    }
+
+    /// A virtio disk in memory: modern MMIO registers that a thread serves.
+    struct Device {
+        registers: usize,
+        is_over: Arc<AtomicBool>,
+        thread: Option<std::thread::JoinHandle<Vec<u8>>>,
+    }
+
+    fn word(address: usize) -> u32 {
+        // SAFETY: registers and rings live as long as the process.
+        unsafe { (address as *const u32).read_volatile() }
+    }
+
+    fn set(address: usize, value: u32) {
+        // SAFETY: as above.
+        unsafe { (address as *mut u32).write_volatile(value) }
+    }
+
+    fn index(address: usize) -> &'static AtomicU16 {
+        // SAFETY: as above.
+        unsafe { AtomicU16::from_ptr(address as *mut u16) }
+    }
+
+    fn half(address: usize) -> u16 {
+        index(address).load(Ordering::Acquire)
+    }
+
+    fn long(address: usize) -> usize {
+        word(address) as usize | (word(address + 4) as usize) << 32
+    }
+
+    impl Device {
+        /// `features` are offered in both halves: bit 0 makes the device modern.
+        fn start(features: u32, behaviour: Behaviour) -> (VirtioBlk, Self) {
+            let registers = alloc::vec![0_u64; REGISTER_BYTES / 8].leak();
+            let base = registers.as_ptr() as usize;
+            set(base, u32::from_le_bytes(*b"virt"));
+            set(base + 0x04, 2);
+            set(base + 0x08, 2);
+            set(base + 0x10, features | 1);
+            set(base + 0x34, QUEUE_ENTRIES);
+            set(base + 0x100, SECTORS as u32);
+            set(base + 0x10C, 5);
+            let header = NonNull::new(registers.as_mut_ptr()).unwrap().cast();
+            // SAFETY: memory laid out like the registers of a device; it lives as long as the process.
+            let transport = unsafe { MmioTransport::new(header, REGISTER_BYTES) }.unwrap();
+            // Nobody has set up the queue: the register must not say so.
+            let disk = VirtioBlk::new(transport.into()).unwrap();
+            let is_over = Arc::new(AtomicBool::new(false));
+            let until = is_over.clone();
+            let thread = std::thread::spawn(move || serve(base, behaviour, &until));
+            let device = Self {
+                registers: base,
+                is_over,
+                thread: Some(thread),
+            };
+            (disk, device)
+        }
+
+        /// Stops serving; gives the contents.
+        fn stop(&mut self) -> Vec<u8> {
+            self.is_over.store(true, Ordering::Release);
+            self.thread.take().unwrap().join().unwrap()
+        }
+    }
+
+    fn contents() -> Vec<u8> {
+        (0..SECTORS * SECTOR).map(|at| (at / 5) as u8).collect()
+    }
+
+    fn serve(base: usize, behaviour: Behaviour, is_over: &AtomicBool) -> Vec<u8> {
+        let mut disk = contents();
+        let (table, available, used) = (long(base + 0x80), long(base + 0x90), long(base + 0xA0));
+        let entries = word(base + 0x38) as usize;
+        let (mut next, mut answered) = (0_u16, 0_u16);
+        while !is_over.load(Ordering::Acquire) {
+            if half(available + 2) == next {
+                std::thread::yield_now();
+                continue;
+            }
+            let head = half(available + 4 + 2 * (usize::from(next) % entries));
+            next = next.wrapping_add(1);
+            let status = if behaviour == Behaviour::Fails { 1 } else { 0 };
+            execute(table, head, &mut disk, status);
+            let mut answer = |id: u32| {
+                let place = used + 4 + 8 * (usize::from(answered) % entries);
+                set(place, id);
+                answered = answered.wrapping_add(1);
+                index(used + 2).store(answered, Ordering::Release);
+            };
+            match behaviour {
+                Behaviour::NamesNobody => answer(0xFFFF_FFF7),
+                Behaviour::AnswersTwice => {
+                    answer(head.into());
+                    answer(head.into());
+                }
+                _ => answer(head.into()),
+            }
+        }
+        disk
+    }
+
+    /// Walks a chain of descriptors and does what it asks.
+    fn execute(mut table: usize, head: u16, disk: &mut [u8], status: u8) {
+        const INDIRECT: u16 = 4;
+        let mut at = usize::from(head);
+        if half(table + 16 * at + 12) & INDIRECT != 0 {
+            (table, at) = (long(table + 16 * at), 0);
+        }
+        let mut chain = Vec::new();
+        loop {
+            let entry = table + 16 * at;
+            chain.push((long(entry), word(entry + 8) as usize));
+            if half(entry + 12) & 1 == 0 {
+                break;
+            }
+            at = usize::from(half(entry + 14));
+        }
+        let (header, status_at) = (chain[0].0, chain[chain.len() - 1].0);
+        let kind = word(header);
+        let mut place = long(header + 8) * SECTOR;
+        for &(address, bytes) in &chain[1..chain.len() - 1] {
+            // SAFETY: the driver lends this memory until the request is answered.
+            let memory = unsafe { core::slice::from_raw_parts_mut(address as *mut u8, bytes) };
+            match kind {
+                READ => memory.copy_from_slice(&disk[place..place + bytes]),
+                _ => disk[place..place + bytes].copy_from_slice(memory),
+            }
+            place += bytes;
+        }
+        // SAFETY: the status byte of the request.
+        unsafe { (status_at as *mut u8).write_volatile(status) };
+    }
+
+    const INDIRECT: u32 = 1 << 28;
+    const READ_ONLY: u32 = 1 << 5;
+    const SEG_MAX: u32 = 1 << 2;
+    const FLUSH_BIT: u32 = 1 << 9;
+
+    #[test]
+    fn everything_arrives_with_every_kind_of_queue() {
+        for features in [0, INDIRECT, INDIRECT | SEG_MAX | FLUSH_BIT, SEG_MAX] {
+            let (mut disk, mut device) = Device::start(features, Behaviour::Honest);
+            let mut expected = contents();
+            let mut buffer = alloc::vec![0; 3000 * SECTOR];
+            disk.read(100, &mut buffer).unwrap();
+            assert!(buffer == expected[100 * SECTOR..3100 * SECTOR]);
+            buffer.reverse();
+            disk.write(1000, &buffer).unwrap();
+            disk.flush().unwrap();
+            expected[1000 * SECTOR..4000 * SECTOR].copy_from_slice(&buffer);
+            assert!(device.stop() == expected, "features {features:#x}");
+        }
+    }
+
+    #[test]
+    fn a_failed_request_is_an_error_and_the_disk_goes_on() {
+        let (mut disk, mut device) = Device::start(INDIRECT, Behaviour::Fails);
+        for lba in [7, 8] {
+            let error = BlockError::Device { lba, code: 1 };
+            assert_eq!(disk.read(lba, &mut [0; SECTOR]), Err(error));
+        }
+        device.stop();
+    }
+
+    #[test]
+    fn a_device_that_breaks_the_protocol_is_reset_and_left_alone() {
+        for behaviour in [Behaviour::NamesNobody, Behaviour::AnswersTwice] {
+            let (mut disk, mut device) = Device::start(INDIRECT, behaviour);
+            let mut errors = 0;
+            // The second answer of a request is only seen while another one is waited for.
+            for _ in 0..3 {
+                errors += usize::from(disk.read(0, &mut [0; SECTOR]).is_err());
+            }
+            assert!(errors > 0);
+            assert!(disk.is_dead);
+            assert_eq!(word(device.registers + 0x70), 0, "reset");
+            assert_eq!(disk.flush(), Ok(()), "there is no cache");
+            assert_eq!(
+                disk.write(3, &[0; SECTOR]),
+                Err(BlockError::Timeout { lba: 3 })
+            );
+            device.stop();
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_before_the_device_sees_it() {
+        let (mut disk, mut device) = Device::start(READ_ONLY, Behaviour::Honest);
+        assert_eq!(disk.write(0, &[0; SECTOR]), Err(BlockError::ReadOnly));
+        assert!(matches!(
+            disk.read(SECTORS as u64, &mut [0; SECTOR]),
+            Err(BlockError::OutOfRange { .. })
+        ));
+        assert_eq!(
+            disk.read(0, &mut [0; 7]),
+            Err(BlockError::Misaligned { bytes: 7 })
+        );
+        assert_eq!(disk.read(0, &mut []), Ok(()));
+        assert!(device.stop() == contents());
+    }
+}

@@ -140,3 +140,33 @@ fn block_at(registers: NonNull<u8>, bytes: usize) -> Option<SomeTransport<'stati
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn announcements() {
+        let fixed = Some((512, 0xFEB0_2E00));
+        assert_eq!(parse_announcement("512@0xfeb02e00:12"), fixed);
+        assert_eq!(
+            parse_announcement("4K@0xd0000000:5"),
+            Some((4096, 0xD000_0000))
+        );
+        assert_eq!(parse_announcement("0x200@4272958976:12:0"), fixed);
+        for wrong in [
+            "",
+            "@",
+            "512",
+            "512@",
+            "K@0x1000",
+            "512@0x1001:1",
+            "16@0x1000:1",
+            "99999999M@0:1",
+            "-1@0:1",
+        ] {
+            assert_eq!(parse_announcement(wrong), None, "{wrong}");
+        }
+        assert_eq!(parse_announcement("18446744073709551615K@0:1"), None);
+    }
+}

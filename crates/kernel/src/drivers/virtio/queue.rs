@@ -56,7 +56,7 @@ pub enum QueueError {
     },
     /// No contiguous memory for the rings.
     NoMemory,
-    /// The device answered a request that was not asked.
+    /// The device answered a request that was not asked, or twice.
     WrongAnswer {
         /// Descriptor it named.
         descriptor: u32,
@@ -73,7 +73,7 @@ impl core::fmt::Display for QueueError {
             Self::WrongAnswer { descriptor } => {
                 write!(
                     f,
-                    "it answered descriptor {descriptor}, which it was not given"
+                    "it answered descriptor {descriptor}, which it was not given or has not finished"
                 )
             }
         }
@@ -317,10 +317,14 @@ impl Queue {
             .get_mut(index)
             .filter(|slot| slot.is_busy)
             .ok_or(wrong)?;
-        slot.is_busy = false;
-        self.free.push(index);
         // SAFETY: the status byte of the slot, which the device has written.
         let status = unsafe { slot.control.add(HEADER_BYTES).read_volatile() };
+        if status == UNANSWERED {
+            // Answered twice, or before its time: the device may still use the request's memory.
+            return Err(wrong);
+        }
+        slot.is_busy = false;
+        self.free.push(index);
         Ok(Some((Slot(index), status)))
     }
 
