@@ -147,7 +147,7 @@ pub fn machine_tests(image: &Image) -> Vec<MachineTest> {
             code => Reason::Program(code),
         }
         .qemu_status(),
-        timeout: Duration::from_secs(60),
+        timeout: Duration::from_secs(240),
     };
     let machine = |case: &Case, memory_mib| {
         let guest = case.arguments.iter().map(|a| (*a).to_owned());

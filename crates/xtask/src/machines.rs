@@ -224,7 +224,7 @@ fn matrix(hello: &Image) -> Vec<MachineTest> {
                     expect: vec![path.into(), format!("hello world from {cpus} CPU(s)\n")],
                     forbid: vec!["panic".into(), "exception".into()],
                     exit: Reason::Program(0).qemu_status(),
-                    timeout: Duration::from_secs(90),
+                    timeout: Duration::from_secs(240),
                 });
             }
         }

@@ -82,7 +82,7 @@ pub fn tests(paths: &Paths) -> Result<Vec<MachineTest>> {
                     .chain(["FAILED".into()])
                     .collect(),
                 exit: head.exit.qemu_status(),
-                timeout: Duration::from_secs(120),
+                timeout: Duration::from_secs(240),
             });
         }
     }

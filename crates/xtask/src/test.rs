@@ -15,7 +15,6 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use crate::build;
 use crate::golden;
@@ -41,7 +40,7 @@ impl Counts {
 }
 
 /// Crates with a suite or flags of their own: not among the units.
-const NOT_UNITS: [&str; 5] = ["kernel", "llvm", "engine", "runtime", "llama"];
+const NOT_UNITS: [&str; 4] = ["kernel", "llvm", "engine", "runtime"];
 /// Crates that are linked with LLVM.
 const ENGINE: [&str; 3] = ["llvm", "engine", "runtime"];
 
@@ -52,11 +51,8 @@ type Suite<'a> = (&'static str, Box<dyn Fn() -> Result<Counts> + 'a>);
 pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
     let named = filter.filter(|f| f.contains('/'));
     let suites: Vec<Suite> = vec![
-        ("units", Box::new(|| cargo_test(paths, &units(paths)?))),
-        (
-            "engine",
-            Box::new(|| cargo_test(paths, &ENGINE.map(str::to_owned))),
-        ),
+        ("units", Box::new(|| units(paths))),
+        ("engine", Box::new(|| engine(paths))),
         ("hosted", Box::new(|| machines::hosted_suite(paths, named))),
         ("machine", Box::new(|| machines::suite(paths, named))),
         ("golden", Box::new(|| golden::suite(paths, named))),
@@ -92,26 +88,21 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
     Ok(total.failed == 0)
 }
 
-/// Members of the workspace that need nothing special.
-fn units(paths: &Paths) -> Result<Vec<String>> {
+/// `cargo test` for the members of the workspace that need nothing special.
+fn units(paths: &Paths) -> Result<Counts> {
     let mut command = sh::cargo(&paths.root);
-    let text = sh::output(command.args(["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed no JSON")?;
-    let packages = metadata["packages"]
-        .as_array()
-        .context("cargo metadata lists no packages")?;
-    let names = packages.iter().filter_map(|p| p["name"].as_str());
-    Ok(names
-        .filter(|n| !NOT_UNITS.contains(n))
-        .map(str::to_owned)
-        .collect())
+    command.args(["test", "--locked", "--no-fail-fast", "--workspace"]);
+    for package in NOT_UNITS {
+        command.args(["--exclude", package]);
+    }
+    counted(&mut command)
 }
 
-/// `cargo test` for some packages; its output goes through, its results are counted.
-fn cargo_test(paths: &Paths, packages: &[String]) -> Result<Counts> {
+/// `cargo test` for some packages.
+fn engine(paths: &Paths) -> Result<Counts> {
     let mut command = sh::cargo(&paths.root);
     command.args(["test", "--locked", "--no-fail-fast"]);
-    for package in packages {
+    for package in ENGINE {
         command.args(["-p", package]);
     }
     counted(&mut command)
