@@ -1,7 +1,7 @@
 //! Exceptions and panics: handled, turned into a signal, or reported with all that is known.
 
-use crate::cpu::{halt_forever, percpu};
 use crate::cpu::trap::Frame;
+use crate::cpu::{halt_forever, percpu};
 use crate::linux::signal;
 use crate::memory::space::{self, Access, FaultError};
 use crate::memory::{PAGE, USER_END, paging, stack};
@@ -81,7 +81,11 @@ fn first_to_fail() {
     const NOBODY: usize = usize::MAX;
     static SPEAKER: AtomicUsize = AtomicUsize::new(NOBODY);
     console::begin_panic();
-    let this = if percpu::ready() { percpu::this().index } else { 0 };
+    let this = if percpu::ready() {
+        percpu::this().index
+    } else {
+        0
+    };
     match SPEAKER.compare_exchange(NOBODY, this, Ordering::SeqCst, Ordering::SeqCst) {
         Ok(_) => exit::stop_others(),
         Err(speaker) if speaker == this => exit::failure(Reason::KernelPanic),

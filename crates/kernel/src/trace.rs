@@ -1,6 +1,7 @@
 //! Trace ring and counters: the last events of the kernel, printed when it fails.
 
 use crate::cpu::rdtsc;
+use crate::memory::frames;
 use crate::sync::Mutex;
 use crate::time;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -37,12 +38,13 @@ pub fn count(counter: &AtomicU64, amount: u64) {
 pub fn print_counters() {
     let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     crate::debug!(
-        "counted: {} system calls, {} page faults, {} switches, {} shootdowns, {} MiB read",
+        "counted: {} system calls, {} page faults, {} switches, {} shootdowns, {} MiB read, at most {} MiB in use",
         get(&COUNTERS.calls),
         get(&COUNTERS.faults),
         get(&COUNTERS.switches),
         get(&COUNTERS.shootdowns),
-        get(&COUNTERS.bytes_read) >> 20
+        get(&COUNTERS.bytes_read) >> 20,
+        frames::peak() >> 8
     );
 }
 

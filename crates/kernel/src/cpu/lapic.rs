@@ -6,7 +6,7 @@
 use super::{cpuid, idt, percpu, rdtsc, shootdown};
 use crate::memory::dma::map_mmio;
 use crate::sched;
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use x86_64::instructions::port::Port;
 use x86_64::registers::model_specific::{ApicBase, ApicBaseFlags, Msr};
 
@@ -133,6 +133,8 @@ fn start_timer() {
         0
     };
     write(LVT_TIMER, u32::from(idt::TIMER) | mode);
+    // A store to the register page does not order the MSR write that arms (Intel manual volume 3, 12.5.4.1).
+    fence(Ordering::SeqCst);
 }
 
 /// Lets the timer interrupt when the TSC reaches `deadline`.

@@ -21,6 +21,8 @@ struct Group {
 struct Frames {
     groups: &'static mut [Group],
     free: usize,
+    /// Fewest frames that were free since [`seal`].
+    lowest_free: usize,
     total: usize,
     /// Group where the last single frame was found.
     hint: usize,
@@ -31,6 +33,7 @@ struct Frames {
 static FRAMES: Mutex<Frames> = Mutex::new(Frames {
     groups: &mut [],
     free: 0,
+    lowest_free: 0,
     total: 0,
     hint: 0,
     huge_hint: 0,
@@ -95,7 +98,8 @@ pub(super) unsafe fn add(start: u64, end: u64, reserved: impl Iterator<Item = (u
 
 /// Says that all memory was added.
 pub(super) fn seal() {
-    let frames = FRAMES.lock();
+    let mut frames = FRAMES.lock();
+    frames.lowest_free = frames.free;
     crate::debug!(
         "memory: {} MiB free in {} groups of 2 MiB",
         frames.free / 256,
@@ -134,6 +138,11 @@ impl Frames {
         1
     }
 
+    fn took(&mut self, count: usize) {
+        self.free -= count;
+        self.lowest_free = self.lowest_free.min(self.free);
+    }
+
     fn find_group(&self, from: usize, wanted: impl Fn(u16) -> bool) -> Option<usize> {
         let count = self.groups.len();
         (0..count)
@@ -163,7 +172,7 @@ impl Frames {
         let bit = group.free_bits[word].trailing_zeros();
         group.free_bits[word] &= !(1 << bit);
         group.free -= 1;
-        self.free -= 1;
+        self.took(1);
         Some(((self.hint * GROUP_FRAMES + word * 64) as u64 + u64::from(bit)) * PAGE as u64)
     }
 
@@ -174,7 +183,7 @@ impl Frames {
         let group = &mut self.groups[index];
         group.free_bits = [0; GROUP_FRAMES / 64];
         group.free = 0;
-        self.free -= GROUP_FRAMES;
+        self.took(GROUP_FRAMES);
         Some((index * HUGE) as u64)
     }
 
@@ -204,7 +213,7 @@ impl Frames {
                         group.free_bits[taken % GROUP_FRAMES / 64] &= !(1 << (taken % 64));
                         group.free -= 1;
                     }
-                    self.free -= count;
+                    self.took(count);
                     return Some((start * PAGE) as u64);
                 }
             } else {
@@ -283,4 +292,10 @@ pub fn free_huge(phys: u64) {
 pub fn counts() -> (usize, usize) {
     let frames = FRAMES.lock();
     (frames.free, frames.total)
+}
+
+/// Most frames that were in use at one time.
+pub fn peak() -> usize {
+    let frames = FRAMES.lock();
+    frames.total - frames.lowest_free
 }

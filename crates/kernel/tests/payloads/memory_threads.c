@@ -8,7 +8,7 @@ enum { THREADS = 4 };
 
 static void *churn(void *who) {
     unsigned seed = (unsigned)(intptr_t)who;
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < 100; round++) {
         size_t pages = 1 + (unsigned)rand_r(&seed) % 64;
         unsigned char *at = mmap(NULL, pages * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(at != MAP_FAILED);
