@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use guest::buffer::OutOfMemory;
 use llama_model::ModelError;
 use llama_sampler::OptionError;
 use llama_tokenizer::TokenizerError;
@@ -113,6 +114,9 @@ pub enum Error {
     /// No tokens to begin with.
     #[error("there is nothing to continue: the prompt is empty and this model has no begin token")]
     EmptyPrompt,
+    /// The KV cache cannot grow.
+    #[error("{0}, or use a smaller --context")]
+    Memory(#[from] OutOfMemory),
     /// Nothing to judge.
     #[error("there is nothing to evaluate: {found} tokens were given, at least 2 are needed")]
     TooFewTokens {

@@ -52,7 +52,7 @@ pub fn judge(loaded: &mut Loaded, ids: &[u32]) -> Result<Vec<Judgement>, Error> 
     let mut judgements = Vec::new();
     let mut next = ids[1..].iter();
     for batch in read.chunks(BATCH) {
-        let logits = transformer.forward_all(batch);
+        let logits = transformer.forward_all(batch)?;
         for (logits, &token) in logits.chunks_exact(size).zip(&mut next) {
             let top1 = greedy(logits);
             judgements.push(Judgement {

@@ -22,8 +22,6 @@ pub mod json;
 pub mod load;
 pub mod machine;
 pub mod options;
-#[cfg(test)]
-mod plain;
 pub mod program;
 pub mod session;
 pub mod transformer;

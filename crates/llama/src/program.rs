@@ -312,8 +312,7 @@ fn describe(loaded: &Loaded, loading: Pace, options: &Options) -> String {
     let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
     format!(
         "{}: {} layers, width {}, feed-forward {}, {} heads ({} for keys and values), {} tokens\n\
-         weights {:.1} MiB, KV cache {:.1} MiB for {} positions (of {}), {} threads, loaded in \
-         {:.0} ms\nseed {}\n",
+         weights {:.1} MiB, {} positions (of {}), {} threads, loaded in {:.0} ms\nseed {}\n",
         loaded.name,
         config.n_layers,
         config.dim,
@@ -322,7 +321,6 @@ fn describe(loaded: &Loaded, loading: Pace, options: &Options) -> String {
         config.n_kv_heads,
         config.vocab_size,
         mib(loaded.transformer.weight_bytes()),
-        mib(loaded.transformer.cache_bytes()),
         loaded.transformer.context(),
         config.context_length,
         loaded.transformer.threads(),

@@ -192,7 +192,7 @@ impl<'m, M: Machine> Session<'m, M> {
                 self.loaded.transformer.truncate(before);
                 return Ok(false);
             }
-            let logits = self.loaded.transformer.forward(batch);
+            let logits = self.loaded.transformer.forward(batch)?;
             self.logits.clear();
             self.logits.extend_from_slice(logits);
             self.prompt.tokens += batch.len() as u64;
@@ -236,7 +236,7 @@ impl<'m, M: Machine> Session<'m, M> {
                 if self.loaded.transformer.position() == self.loaded.transformer.context() {
                     break Stop::ContextFull;
                 }
-                let logits = self.loaded.transformer.forward(&[id]);
+                let logits = self.loaded.transformer.forward(&[id])?;
                 self.logits.clear();
                 self.logits.extend_from_slice(logits);
                 self.pending = None;

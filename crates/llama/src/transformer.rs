@@ -1,20 +1,14 @@
-//! The network, and what it has read: Llama on one screen.
+//! The network on one screen: what happens to tokens on their way to logits.
 //!
-//! ```text
-//!   x = embedding[token]
-//!   for each layer:
-//!       h = norm(x);  q, k, v = Wq h, Wk h, Wv h;  turn q and k;  keep k and v
-//!       x += Wo attention(q, all keys, all values)
-//!       h = norm(x);  x += Wdown (silu(Wgate h) * (Wup h))
-//!   logits = Wout norm(x)
-//! ```
-//!
-//! Tokens are read in batches; a batch gives the same bits as its tokens one by one.
+//! Shapes are (rows, columns) with the columns next to each other in memory; `n` is the number of
+//! tokens of a batch. A token's numbers do not depend on the batch it comes in, nor on the number
+//! of threads: see `llama-matmul`.
 
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
+use guest::buffer::OutOfMemory;
 use llama_attention::{KvCache, Rope, Shape, attend};
 use llama_feedforward::gate_up;
 use llama_matmul::{Activations, Matrix, multiply};
@@ -23,61 +17,136 @@ use llama_model::{
 };
 use llama_norm::rms_norm;
 
-/// Weights of one layer.
 struct Layer {
-    attn_norm: Vec<f32>, // (dim)
-    q: Matrix,           // (query_dim, dim)
-    k: Matrix,           // (kv_dim, dim)
-    v: Matrix,           // (kv_dim, dim)
-    o: Matrix,           // (dim, query_dim)
-    ffn_norm: Vec<f32>,  // (dim)
-    gate: Matrix,        // (hidden_dim, dim)
-    up: Matrix,          // (hidden_dim, dim)
-    down: Matrix,        // (dim, hidden_dim)
+    attention_norm: Vec<f32>, // (dim)
+    query: Matrix,            // (query_dim, dim)
+    key: Matrix,              // (kv_dim, dim)
+    value: Matrix,            // (kv_dim, dim)
+    mix: Matrix,              // (dim, query_dim)
+    forward_norm: Vec<f32>,   // (dim)
+    gate: Matrix,             // (hidden_dim, dim)
+    up: Matrix,               // (hidden_dim, dim)
+    down: Matrix,             // (dim, hidden_dim)
 }
 
-/// What a batch is computed in; kept so that a token needs no memory.
+/// Memory of a pass, kept from one to the next.
 #[derive(Default)]
 struct Scratch {
-    x: Vec<f32>,       // (tokens, dim)
-    h: Activations,    // (tokens, the input of the product at hand)
-    q: Vec<f32>,       // (tokens, query_dim)
-    k: Vec<f32>,       // (tokens, kv_dim)
-    v: Vec<f32>,       // (tokens, kv_dim)
-    delta: Vec<f32>,   // (tokens, dim)
-    hidden: Vec<f32>,  // (tokens, hidden_dim)
-    hidden2: Vec<f32>, // (tokens, hidden_dim)
-    logits: Vec<f32>,  // (tokens or 1, vocab_size)
+    stream: Vec<f32>,    // (n, dim): the residual stream
+    input: Activations,  // (n, dim) or (n, query_dim)
+    query: Vec<f32>,     // (n, query_dim)
+    key: Vec<f32>,       // (n, kv_dim)
+    value: Vec<f32>,     // (n, kv_dim)
+    hidden: Activations, // (n, hidden_dim)
+    up: Vec<f32>,        // (n, hidden_dim)
+    change: Vec<f32>,    // (n, dim): what half a layer adds to the stream
+    logits: Vec<f32>,    // (1 or n, vocab_size)
 }
 
-/// The network and its KV cache.
+/// The network and what it has read.
 pub struct Transformer {
     config: ModelConfig,
-    embedding: Matrix, // (vocab_size, dim)
-    layers: Vec<Layer>,
+    threads: usize,
+    context: usize,         // positions there may be
+    position: usize,        // positions read
+    embedding: Matrix,      // (vocab_size, dim)
+    layers: Vec<Layer>,     // n_layers
     norm: Vec<f32>,         // (dim)
-    output: Option<Matrix>, // (vocab_size, dim); else the embedding
+    output: Option<Matrix>, // (vocab_size, dim); without it, the embedding
     rope: Rope,
     cache: KvCache,
     scratch: Scratch,
-    context: usize,
-    position: usize,
-    threads: usize,
 }
 
-/// Reads a vector.
-fn load_vector<S: Source>(source: &S, info: &TensorInfo) -> Result<Vec<f32>, String> {
-    let matrix = Matrix::load(source, info).map_err(|error| error.to_string())?;
-    let mut out = vec![0.0; matrix.columns()];
-    matrix.row(0, &mut out);
-    Ok(out)
+/// After which tokens of a batch logits are wanted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Last,
+    Each,
 }
 
 impl Transformer {
-    /// Loads all weights; `progress` is told how many bytes of how many.
+    /// Reads a batch of tokens; the caller sees to it that each is below `vocab_size`, that there
+    /// is at least one, and that there is room.
+    fn pass(&mut self, tokens: &[u32], wanted: Wanted) -> Result<&[f32], OutOfMemory> {
+        let ModelConfig {
+            dim,
+            hidden_dim,
+            vocab_size,
+            rms_eps: eps,
+            ..
+        } = self.config;
+        let (query_dim, kv_dim) = (self.config.query_dim(), self.config.kv_dim());
+        let (threads, n, first) = (self.threads, tokens.len(), self.position);
+        self.cache.reserve(first + n)?;
+        self.rope.set_positions(first, n);
+        let s = &mut self.scratch;
+        s.stream.resize(n * dim, 0.0);
+        s.query.resize(n * query_dim, 0.0);
+        s.key.resize(n * kv_dim, 0.0);
+        s.value.resize(n * kv_dim, 0.0);
+        s.up.resize(n * hidden_dim, 0.0);
+        s.change.resize(n * dim, 0.0);
+
+        for (x, &token) in s.stream.chunks_exact_mut(dim).zip(tokens) {
+            self.embedding.row(token as usize, x);
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            // Attention: each token looks back at what it and those before it wrote down.
+            norm_rows(&s.stream, &layer.attention_norm, eps, s.input.fill(dim, n));
+            let matrices = [&layer.query, &layer.key, &layer.value];
+            multiply(
+                threads,
+                matrices,
+                &mut s.input,
+                [&mut s.query, &mut s.key, &mut s.value],
+            );
+            self.rope.rotate(&mut s.query);
+            self.rope.rotate(&mut s.key);
+            self.cache.write(index, first, &s.key, &s.value);
+            attend(
+                threads,
+                &self.cache,
+                index,
+                first,
+                &s.query,
+                s.input.fill(query_dim, n),
+            );
+            multiply(threads, [&layer.mix], &mut s.input, [&mut s.change]);
+            add(&mut s.stream, &s.change);
+
+            // Feed-forward: each token by itself.
+            norm_rows(&s.stream, &layer.forward_norm, eps, s.input.fill(dim, n));
+            let hidden = s.hidden.fill(hidden_dim, n);
+            gate_up(
+                threads,
+                &layer.gate,
+                &layer.up,
+                &mut s.input,
+                hidden,
+                &mut s.up,
+            );
+            multiply(threads, [&layer.down], &mut s.hidden, [&mut s.change]);
+            add(&mut s.stream, &s.change);
+        }
+        self.position = first + n;
+
+        let skipped = if wanted == Wanted::Each { 0 } else { n - 1 };
+        let last = &s.stream[skipped * dim..];
+        norm_rows(last, &self.norm, eps, s.input.fill(dim, n - skipped));
+        s.logits.resize((n - skipped) * vocab_size, 0.0);
+        let output = self.output.as_ref().unwrap_or(&self.embedding);
+        multiply(threads, [output], &mut s.input, [&mut s.logits]);
+        Ok(&s.logits)
+    }
+}
+
+impl Transformer {
+    /// Loads all weights, each straight into the layout it is multiplied in; `progress` is told
+    /// how many bytes of how many.
     ///
     /// # Errors
-    /// A read fails, or memory is short.
+    /// A read fails or memory is short; the text says which tensor and what to do.
     pub fn load<S: Source>(
         source: &S,
         model: &Model,
@@ -86,92 +155,116 @@ impl Transformer {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Self, String> {
         let config = model.config.clone();
+        let ModelConfig {
+            dim,
+            hidden_dim,
+            n_layers,
+            vocab_size,
+            rope_dims,
+            ..
+        } = config;
+        let (query_dim, kv_dim) = (config.query_dim(), config.kv_dim());
         let total = model.tensors.bytes();
         let mut done = 0;
-        let mut matrix = |name: &str| -> Result<Matrix, String> {
-            let info = model.tensors.find(name).ok_or("a tensor is missing")?;
+        let mut matrix = |info: &TensorInfo| {
             let matrix = Matrix::load(source, info).map_err(|error| error.to_string())?;
             done += info.bytes;
             progress(done, total);
-            Ok(matrix)
+            Ok::<_, String>(matrix)
         };
-        let vector = |name: &str| -> Result<Vec<f32>, String> {
-            load_vector(
-                source,
-                model.tensors.find(name).ok_or("a tensor is missing")?,
-            )
-        };
-        let embedding = matrix(TOKEN_EMBEDDING)?;
         let mut layers = Vec::new();
-        for layer in 0..config.n_layers {
-            let name = |part: &str| alloc::format!("blk.{layer}.{part}.weight");
+        let find = |name: &str, shape: &[usize]| {
+            model
+                .tensors
+                .get(name, shape)
+                .map_err(|error| error.to_string())
+        };
+        let embedding = matrix(find(TOKEN_EMBEDDING, &[dim, vocab_size])?)?;
+        for layer in 0..n_layers {
+            let find = |name: &str, shape: &[usize]| {
+                model
+                    .layer_tensor(layer, name, shape)
+                    .map_err(|error| error.to_string())
+            };
             layers.push(Layer {
-                attn_norm: vector(&name("attn_norm"))?,
-                q: matrix(&name("attn_q"))?,
-                k: matrix(&name("attn_k"))?,
-                v: matrix(&name("attn_v"))?,
-                o: matrix(&name("attn_output"))?,
-                ffn_norm: vector(&name("ffn_norm"))?,
-                gate: matrix(&name("ffn_gate"))?,
-                up: matrix(&name("ffn_up"))?,
-                down: matrix(&name("ffn_down"))?,
+                attention_norm: vector(&matrix(find("attn_norm", &[dim])?)?),
+                query: matrix(find("attn_q", &[dim, query_dim])?)?,
+                key: matrix(find("attn_k", &[dim, kv_dim])?)?,
+                value: matrix(find("attn_v", &[dim, kv_dim])?)?,
+                mix: matrix(find("attn_output", &[query_dim, dim])?)?,
+                forward_norm: vector(&matrix(find("ffn_norm", &[dim])?)?),
+                gate: matrix(find("ffn_gate", &[dim, hidden_dim])?)?,
+                up: matrix(find("ffn_up", &[dim, hidden_dim])?)?,
+                down: matrix(find("ffn_down", &[hidden_dim, dim])?)?,
             });
         }
-        let output = &model.output().map_err(|error| error.to_string())?.name;
-        let output = match output.as_str() {
-            TOKEN_EMBEDDING => None,
-            name => Some(matrix(name)?),
+        let norm = vector(&matrix(find(OUTPUT_NORM, &[dim])?)?);
+        let output = model.output().map_err(|error| error.to_string())?;
+        let output = if output.name == TOKEN_EMBEDDING {
+            None
+        } else {
+            Some(matrix(output)?)
         };
         let factors = match model.tensors.find(ROPE_FACTORS) {
-            Some(_) => vector(ROPE_FACTORS)?,
+            Some(_) => vector(&matrix(find(ROPE_FACTORS, &[rope_dims / 2])?)?),
             None => Vec::new(),
         };
-        let mut cache = KvCache::new(Shape::from(&config));
-        cache
-            .reserve(context)
-            .map_err(|error| alloc::format!("{error}, or take a smaller --context"))?;
+        progress(total, total);
         Ok(Transformer {
-            embedding,
-            layers,
-            norm: vector(OUTPUT_NORM)?,
-            output,
             rope: Rope::new(&config, factors),
-            cache,
-            scratch: Scratch::default(),
+            cache: KvCache::new(Shape::from(&config)),
+            threads,
             context,
             position: 0,
-            threads,
+            embedding,
+            layers,
+            norm,
+            output,
             config,
+            scratch: Scratch::default(),
         })
     }
 
-    /// Positions there are.
+    /// Positions there may be.
+    #[must_use]
     pub fn context(&self) -> usize {
         self.context
     }
 
     /// Positions read.
+    #[must_use]
     pub fn position(&self) -> usize {
         self.position
     }
 
     /// Threads it computes on.
+    #[must_use]
     pub fn threads(&self) -> usize {
         self.threads
     }
 
     /// Bytes of the weights.
+    #[must_use]
     pub fn weight_bytes(&self) -> u64 {
-        let in_layer = |l: &Layer| -> usize {
-            let all = [&l.q, &l.k, &l.v, &l.o, &l.gate, &l.up, &l.down];
-            all.iter().map(|m| m.bytes()).sum()
-        };
-        let layers: usize = self.layers.iter().map(in_layer).sum();
-        let output = self.output.as_ref().map_or(0, Matrix::bytes);
-        (self.embedding.bytes() + layers + output) as u64
+        let layers = self.layers.iter().flat_map(|layer| {
+            let Layer {
+                query,
+                key,
+                value,
+                mix,
+                gate,
+                up,
+                down,
+                ..
+            } = layer;
+            [query, key, value, mix, gate, up, down]
+        });
+        let all = layers.chain([&self.embedding]).chain(&self.output);
+        all.map(|matrix| matrix.bytes() as u64).sum()
     }
 
-    /// Bytes of the KV cache.
+    /// Bytes of the KV cache now; it grows with the text.
+    #[must_use]
     pub fn cache_bytes(&self) -> u64 {
         self.cache.bytes() as u64
     }
@@ -184,125 +277,45 @@ impl Transformer {
     /// Forgets all positions from `position` on.
     pub fn truncate(&mut self, position: usize) {
         self.position = self.position.min(position);
+        self.cache.shrink(self.position);
     }
 
     /// Reads tokens; the logits for the one after the last.
-    pub fn forward(&mut self, tokens: &[u32]) -> &[f32] {
-        self.read(tokens);
-        self.judge(tokens.len().saturating_sub(1)..tokens.len())
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if the KV cache cannot grow; nothing was read then.
+    pub fn forward(&mut self, tokens: &[u32]) -> Result<&[f32], OutOfMemory> {
+        self.pass(tokens, Wanted::Last)
     }
 
     /// Reads tokens; the logits after each of them, one after the other.
-    pub fn forward_all(&mut self, tokens: &[u32]) -> &[f32] {
-        self.read(tokens);
-        self.judge(0..tokens.len())
-    }
-
-    /// All layers over a batch: leaves `scratch.x`.
-    fn read(&mut self, tokens: &[u32]) {
-        let (config, s, threads) = (&self.config, &mut self.scratch, self.threads);
-        let (n, dim) = (tokens.len(), config.dim);
-        s.x.resize(n * dim, 0.0);
-        s.q.resize(n * config.query_dim(), 0.0);
-        s.k.resize(n * config.kv_dim(), 0.0);
-        s.v.resize(n * config.kv_dim(), 0.0);
-        s.delta.resize(n * dim, 0.0);
-        s.hidden.resize(n * config.hidden_dim, 0.0);
-        s.hidden2.resize(n * config.hidden_dim, 0.0);
-        for (token, x) in tokens.iter().zip(s.x.chunks_exact_mut(dim)) {
-            self.embedding.row(*token as usize, x);
-        }
-        self.rope.set_positions(self.position, n);
-        for (index, layer) in self.layers.iter().enumerate() {
-            norm_rows(&s.x, &layer.attn_norm, config.rms_eps, &mut s.h);
-            let outs = [&mut s.q[..], &mut s.k[..], &mut s.v[..]];
-            multiply(threads, [&layer.q, &layer.k, &layer.v], &mut s.h, outs);
-            self.rope.rotate(&mut s.q);
-            self.rope.rotate(&mut s.k);
-            self.cache.write(index, self.position, &s.k, &s.v);
-            let mixed = s.h.fill(config.query_dim(), n);
-            attend(threads, &self.cache, index, self.position, &s.q, mixed);
-            multiply(threads, [&layer.o], &mut s.h, [&mut s.delta]);
-            add(&mut s.x, &s.delta);
-
-            norm_rows(&s.x, &layer.ffn_norm, config.rms_eps, &mut s.h);
-            let (gate, up) = (&layer.gate, &layer.up);
-            gate_up(threads, gate, up, &mut s.h, &mut s.hidden, &mut s.hidden2);
-            s.h.fill(config.hidden_dim, n).copy_from_slice(&s.hidden);
-            multiply(threads, [&layer.down], &mut s.h, [&mut s.delta]);
-            add(&mut s.x, &s.delta);
-        }
-        self.position += n;
-    }
-
-    /// Logits after the tokens of the batch in `which`.
-    fn judge(&mut self, which: core::ops::Range<usize>) -> &[f32] {
-        let (config, s) = (&self.config, &mut self.scratch);
-        s.logits.resize(which.len() * config.vocab_size, 0.0);
-        let x = &s.x[which.start * config.dim..which.end * config.dim];
-        norm_rows(x, &self.norm, config.rms_eps, &mut s.h);
-        let output = self.output.as_ref().unwrap_or(&self.embedding);
-        multiply(self.threads, [output], &mut s.h, [&mut s.logits]);
-        &s.logits
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if the KV cache cannot grow; nothing was read then.
+    pub fn forward_all(&mut self, tokens: &[u32]) -> Result<&[f32], OutOfMemory> {
+        self.pass(tokens, Wanted::Each)
     }
 }
 
-/// `out` = the norm of each row of `x` (rows, weight.len()).
-fn norm_rows(x: &[f32], weight: &[f32], eps: f32, out: &mut Activations) {
-    let dim = weight.len();
-    let rows = out.fill(dim, x.len() / dim).chunks_exact_mut(dim);
-    for (x, out) in x.chunks_exact(dim).zip(rows) {
+/// A tensor of one row.
+fn vector(matrix: &Matrix) -> Vec<f32> {
+    let mut out = vec![0.0; matrix.columns()];
+    matrix.row(0, &mut out);
+    out
+}
+
+/// Each row of `out` (n, dim) = RMSNorm of that of `x`.
+fn norm_rows(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+    for (x, out) in x
+        .chunks_exact(weight.len())
+        .zip(out.chunks_exact_mut(weight.len()))
+    {
         rms_norm(x, weight, eps, out);
     }
 }
 
-/// `x += delta`
-fn add(x: &mut [f32], delta: &[f32]) {
-    for (x, delta) in x.iter_mut().zip(delta) {
-        *x += delta;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::plain::Plain;
-    use llama_model::SliceSource;
-
-    const STORIES: &[u8] = include_bytes!("../tests/data/stories260K.bin");
-
-    #[test]
-    fn logits_are_those_of_the_plain_network_in_every_batch() {
-        let source = SliceSource(STORIES);
-        let model = Model::open(&source).unwrap();
-        let mut plain = Plain::load(&source, &model, &mut |_, _| {}).unwrap();
-        let tokens: Vec<u32> = (0..50).map(|i| i * 97 % 500 + 3).collect();
-        let expected: Vec<f32> = tokens.iter().flat_map(|t| plain.step(*t)).collect();
-        let load = |threads| Transformer::load(&source, &model, 64, threads, &mut |_, _| {});
-        let mut single = load(1).unwrap();
-        let found: Vec<f32> = tokens
-            .iter()
-            .flat_map(|t| single.forward(&[*t]).to_vec())
-            .collect();
-        // The cache holds halves.
-        for (found, expected) in found.iter().zip(&expected) {
-            assert!(
-                (found - expected).abs() < 0.1,
-                "{found} instead of {expected}"
-            );
-        }
-        for (threads, batch) in [(1, 50), (2, 7), (3, 16)] {
-            let mut other = load(threads).unwrap();
-            let all = tokens
-                .chunks(batch)
-                .flat_map(|b| other.forward_all(b).to_vec());
-            assert!(
-                all.eq(found.iter().copied()),
-                "{threads} threads, batches of {batch}"
-            );
-            other.truncate(10);
-            let again = other.forward(&tokens[10..]);
-            assert_eq!(again, &found[found.len() - again.len()..]);
-        }
+fn add(stream: &mut [f32], change: &[f32]) {
+    for (x, change) in stream.iter_mut().zip(change) {
+        *x += change;
     }
 }

@@ -1,6 +1,8 @@
 //! A machine made of strings and the host's files.
 #![allow(dead_code)] // each test file uses its own part
 
+pub mod plain;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fs::File;

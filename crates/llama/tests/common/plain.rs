@@ -3,10 +3,6 @@
 //! Weights stay in their blocks and are decoded number by number; everything is summed in order.
 //! This is what the fast crates are measured against.
 
-use alloc::string::{String, ToString};
-use alloc::vec;
-use alloc::vec::Vec;
-
 use llama_model::{
     Model, ModelConfig, OUTPUT_NORM, ROPE_FACTORS, RopeScaling, Source, TOKEN_EMBEDDING,
     TensorFormat, TensorInfo,
@@ -23,9 +19,9 @@ struct Weights {
 fn load<S: Source>(source: &S, info: &TensorInfo) -> Result<Weights, String> {
     let length = info.bytes as usize;
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length).map_err(|_| {
-        alloc::format!("out of memory: tensor `{}` needs {length} bytes", info.name)
-    })?;
+    bytes
+        .try_reserve_exact(length)
+        .map_err(|_| format!("out of memory: tensor `{}` needs {length} bytes", info.name))?;
     bytes.resize(length, 0);
     source
         .read_at(info.offset, &mut bytes)
@@ -174,7 +170,7 @@ impl Plain {
         let embedding = get(TOKEN_EMBEDDING)?;
         let mut layers = Vec::new();
         for layer in 0..config.n_layers {
-            let mut get = |name: &str| get(&alloc::format!("blk.{layer}.{name}.weight"));
+            let mut get = |name: &str| get(&format!("blk.{layer}.{name}.weight"));
             layers.push(Layer {
                 attn_norm: flat(get("attn_norm")?),
                 q: get("attn_q")?,
@@ -212,6 +208,22 @@ impl Plain {
             layers,
             position: 0,
         })
+    }
+
+    /// Positions read.
+    #[must_use]
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Forgets all positions from `position` on.
+    pub fn truncate(&mut self, position: usize) {
+        let kv_dim = self.config.kv_dim();
+        for layer in &mut self.layers {
+            layer.keys.truncate(position * kv_dim);
+            layer.values.truncate(position * kv_dim);
+        }
+        self.position = self.position.min(position);
     }
 
     /// Turns the pairs of each head of `x` by the angles of the position.
