@@ -300,6 +300,11 @@ mod tests {
     }
 
     #[test]
+    fn guests_read_the_bits_that_are_written() {
+        assert_eq!(CPU_FEATURES, guest::cpu::FEATURES);
+    }
+
+    #[test]
     fn seeds_differ() {
         // SAFETY: takes nothing.
         assert_ne!(unsafe { bf_random_seed() }, unsafe { bf_random_seed() });
