@@ -99,6 +99,45 @@ fn every_level_and_split_gives_the_same_result() {
 }
 
 #[test]
+fn nameless_symbols_survive_the_split() {
+    let text = "
+@0 = private constant [2 x i32] [i32 40, i32 1]
+@1 = private constant [2 x i32] [i32 1, i32 0]
+define internal i32 @2(ptr %p) noinline {
+  %x = load i32, ptr %p
+  ret i32 %x
+}
+define internal i32 @3(ptr %p) noinline {
+  %x = call i32 @2(ptr %p)
+  %q = getelementptr i32, ptr %p, i64 1
+  %y = load i32, ptr %q
+  %z = add i32 %x, %y
+  ret i32 %z
+}
+define i32 @bf_main() {
+  %a = call i32 @3(ptr @0)
+  %b = call i32 @3(ptr @1)
+  %c = add i32 %a, %b
+  ret i32 %c
+}";
+    for (level, cold) in [
+        (Level::O0, Level::O0),
+        (Level::O1, Level::O1),
+        (Level::O2, Level::O0),
+    ] {
+        for threads in [1, 2, 4] {
+            let options = Options {
+                level,
+                cold,
+                threads,
+                dump: false,
+            };
+            assert_eq!(run(&code(&[ir(text)], &options)), 42);
+        }
+    }
+}
+
+#[test]
 fn o0_keeps_functions_findable_by_address() {
     let code = code(
         &[ir(MIX)],

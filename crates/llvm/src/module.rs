@@ -372,6 +372,8 @@ impl<'c> Module<'c> {
             unsafe {
                 let internal = matches!(of_llvm(LLVMGetLinkage(g)), Linkage::Internal);
                 if LLVMIsDeclaration(g) == 0 && internal && !name.starts_with("llvm.") {
+                    // LLVM numbers nameless symbols in each unit anew; equal names it tells apart by itself.
+                    let name = if name.is_empty() { "nameless" } else { &name };
                     let new = format!("{name}{suffix}");
                     LLVMSetValueName2(g, new.as_ptr().cast(), new.len());
                     LLVMSetLinkage(g, LLVMLinkage::LLVMExternalLinkage);
