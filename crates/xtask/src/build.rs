@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::boot_stages;
 use crate::grub;
@@ -23,6 +23,9 @@ pub const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Flags of the kernel; crates/kernel/build.rs says what each is for.
 pub const KERNEL_FLAGS: &str =
     "-C relocation-model=static -C code-model=kernel -C force-frame-pointers=yes";
+
+/// Largest kernel promised (SPECIFICATION.md), in bytes.
+const MAX_KERNEL_BYTES: usize = 1 << 20;
 
 /// Makes everything that is not up to date.
 pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
@@ -70,6 +73,11 @@ fn kernel(paths: &Paths, quiet: bool) -> Result<()> {
     let folder = compile(paths, "kernel", "kernel", KERNEL_FLAGS, quiet)?;
     let mut elf = read(&folder.join("kernel"))?;
     ksyms::embed(&mut elf)?;
+    ensure!(
+        elf.len() <= MAX_KERNEL_BYTES,
+        "the kernel has {} bytes, promised are at most {MAX_KERNEL_BYTES}",
+        elf.len()
+    );
     write_if_changed(&paths.artifacts().join("kernel.elf"), &elf)
 }
 
