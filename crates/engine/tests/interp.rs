@@ -170,6 +170,45 @@ fn what_cannot_be_interpreted_is_compiled() {
 }
 
 #[test]
+fn a_rust_program() {
+    // `core` and `alloc` come along in the bitcode: formatting, collections, sorting, trait objects.
+    let scratch = Scratch::new("rust");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    for level in ["0", "1"] {
+        let bitcode = scratch.path().join(format!("rust{level}.bc"));
+        let mut rustc = Command::new("rustc");
+        rustc.args(["--edition", "2021", "--crate-type", "staticlib"]);
+        rustc.args([
+            "-Clto=fat",
+            "-Ccodegen-units=1",
+            "-Cpanic=abort",
+            "-Cno-vectorize-loops",
+        ]);
+        // Only what is linked is optimised as a whole.
+        let emit = format!("--emit=llvm-bc={0},link={0}.a", bitcode.display());
+        rustc.args([&format!("-Copt-level={level}"), &emit]);
+        let done = run(rustc.arg(folder.join("rust.rs")));
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        let native = scratch.path().join("rust");
+        clang(&["-O0", "-xir"], &bitcode, &native);
+        let expected = run(&mut Command::new(&native));
+        let got = run(Command::new(exec()).arg(&bitcode));
+        assert!(expected.stdout.len() > 500);
+        assert_eq!(
+            String::from_utf8_lossy(&got.stdout),
+            String::from_utf8_lossy(&expected.stdout),
+            "{}",
+            String::from_utf8_lossy(&got.stderr)
+        );
+        assert_eq!(got.status.code(), expected.status.code());
+    }
+}
+
+#[test]
 fn csmith_programs() {
     if Command::new("csmith").arg("--version").output().is_err() {
         return;
@@ -350,6 +389,27 @@ define i32 @f(i32 %a, i32 %b, i32 %n) { %r = call i32 @llvm.fshl.i32(i32 %a, i32
 define i8 @f(double %a) { %r = call i8 @llvm.fptosi.sat.i8.f64(double %a)\n ret i8 %r }";
     assert_eq!(evaluate(saturated, &[1e9_f64.to_bits()]), 127);
     assert_eq!(evaluate(saturated, &[f64::NAN.to_bits()]), 0);
+    for (call, x, r) in [
+        ("ctlz", 0b011, 10),
+        ("ctlz", 0, 12),
+        ("cttz", 0b1000, 3),
+        ("cttz", 0, 12),
+        ("bitreverse", 0b1000_0000_0101, 0b1010_0000_0001),
+        ("abs", 0xFFF, 1),
+        ("ctpop", 0xF0F, 8),
+    ] {
+        let flag = matches!(call, "ctlz" | "cttz" | "abs");
+        let (ty, value) = if flag {
+            (", i1", ", i1 false")
+        } else {
+            ("", "")
+        };
+        let text = format!(
+            "declare i12 @llvm.{call}.i12(i12{ty})
+define i12 @f(i12 %a) {{ %r = call i12 @llvm.{call}.i12(i12 %a{value})\n ret i12 %r }}"
+        );
+        assert_eq!(evaluate(&text, &[x]), r, "{call}");
+    }
     let mask = "declare i64 @llvm.ctlz.i64(i64, i1)
 define i64 @f(i64 %a) { %r = call i64 @llvm.ctlz.i64(i64 %a, i1 false)\n ret i64 %r }";
     assert_eq!((evaluate(mask, &[0]), evaluate(mask, &[255])), (64, 56));

@@ -70,6 +70,12 @@ fn compile_functions(
     let mut part = module.duplicate();
     part.call_through_stubs();
     ir::keep_bodies(&mut part, &names.iter().copied().collect())?;
+    // Nothing unwinds: no handler is ever reached, and nobody asks what to do.
+    part.run_passes("function(lower-invoke)", None)?;
+    part.functions()
+        .iter()
+        .for_each(llvm::Function::remove_personality);
+    part.run_passes("function(simplifycfg),globaldce", None)?;
     let object = Level::O1.machine(cpu)?.emit(&mut part, FileType::Object)?;
     let jit = Jit::new(Level::O1.machine(cpu)?)?;
     let absolute: Vec<(&str, usize, SymbolKind)> = addresses
@@ -364,6 +370,14 @@ fn decode_all<'m>(
         .map(|f| decode::decode(&mut env, *f))
         .collect()
 }
+
+// SAFETY: entries are atomics and code that does not change once it is there; variables are the guest's, shared by its
+// threads as it likes; pointers and linkers are only kept, and dropped by whoever owns the image, on any thread.
+#[allow(unsafe_code)]
+unsafe impl Send for Image {}
+// SAFETY: as above: nothing behind a shared reference changes without being atomic.
+#[allow(unsafe_code)]
+unsafe impl Sync for Image {}
 
 #[allow(unsafe_code)]
 fn announce(first_stub: usize, by_stub: &[*const FuncEntry]) {

@@ -436,6 +436,27 @@ impl<'m> Decoder<'_, '_, 'm> {
                 self.emit(Op::AndI, d, d, 0, mask(width) as i64);
                 Ok(())
             }
+            ("bitreverse", [x]) => {
+                let a = self.operand(*x)?;
+                self.pure1(d, a, lanes::intrinsic1(name, lane).ok_or_else(unknown)?);
+                self.emit(Op::LShrI, d, d, 0, 64 - i64::from(width));
+                Ok(())
+            }
+            ("ctlz", [x]) => {
+                // At the upper end of 64 bits, with a one below it as the end of the search.
+                let (a, t) = (self.operand(*x)?, self.temporary(0)?);
+                self.emit(Op::Shl64I, t, a, 0, 64 - i64::from(width));
+                self.emit(Op::OrI, t, t, 0, 1 << (63 - width));
+                self.pure1(d, t, lanes::intrinsic1(name, lane).ok_or_else(unknown)?);
+                Ok(())
+            }
+            ("cttz", [x]) => {
+                // With a one above it as the end of the search.
+                let (a, t) = (self.operand(*x)?, self.temporary(0)?);
+                self.emit(Op::OrI, t, a, 0, 1 << width);
+                self.pure1(d, t, lanes::intrinsic1(name, lane).ok_or_else(unknown)?);
+                Ok(())
+            }
             ("abs", [x]) => {
                 let a = self.sign_extended(*x, width, 0)?;
                 let f = lanes::intrinsic1(name, lane).ok_or_else(unknown)?;
