@@ -251,8 +251,14 @@ mod pool {
             worker.unpark();
         }
         job(0);
+        let mut spins = 0;
         while BUSY.load(Ordering::Acquire) != 0 {
-            spin_loop();
+            spins += 1;
+            if spins > SPINS {
+                std::thread::yield_now(); // the worker may need this CPU
+            } else {
+                spin_loop();
+            }
         }
     }
 }

@@ -181,9 +181,9 @@ impl Values<'_> {
                 }
             }
         }
-        for (sum, out) in sums.into_iter().zip(out.chunks_mut(LANES)) {
+        for (v, out) in out.chunks_mut(LANES).take(N).enumerate() {
             let mut lanes = [0.0; LANES];
-            s.store(s.mul(sum, share), &mut lanes);
+            s.store(s.mul(sums[v], share), &mut lanes);
             out.copy_from_slice(&lanes[..out.len()]);
         }
         N

@@ -125,12 +125,18 @@ impl Task for Encode<'_> {
             } else {
                 0.0
             };
-            let numbers = x.map(|x| (x * factor + ROUND).to_bits() as i16);
-            let sum = |numbers: &[i16]| numbers.iter().map(|x| i32::from(*x)).sum();
+            let (mut numbers, mut counts) = ([0; 32], [0; 2]);
+            for i in 0..32 {
+                numbers[i] = (x[i] * factor + ROUND).to_bits() as i16;
+            }
+            for i in 0..16 {
+                counts[0] += i32::from(numbers[i]);
+                counts[1] += i32::from(numbers[16 + i]);
+            }
             *block = Block {
                 words: cut(&numbers),
                 scale: largest / LARGEST,
-                counts: [sum(&numbers[..16]), sum(&numbers[16..])],
+                counts,
             };
         }
     }

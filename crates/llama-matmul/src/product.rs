@@ -3,10 +3,10 @@
 use core::ops::Range;
 
 use guest::parallel::{self, RowParts, Rows};
-use guest::simd::{LANES, Simd, Task, dispatch};
+use guest::simd::{LANES, Simd, Task, Words, dispatch};
 use llama_model::TensorFormat;
 
-use crate::activations::Activations;
+use crate::activations::{Activations, Block};
 use crate::layout::GROUP_ROWS;
 use crate::matrix::Matrix;
 
@@ -155,6 +155,21 @@ fn column<T>(all: &[T], c: usize, len: usize) -> &[T] {
     &all[c * len..(c + 1) * len]
 }
 
+/// Block `b` of each column, and its words.
+#[inline(always)]
+fn blocks_at<'a, const N: usize>(
+    x: &[&'a [Block]; N],
+    b: usize,
+) -> ([&'a Block; N], [&'a Words; N]) {
+    let mut blocks = [&x[0][b]; N];
+    let mut words = [&x[0][b].words; N];
+    for c in 1..N {
+        blocks[c] = &x[c][b];
+        words[c] = &x[c][b].words;
+    }
+    (blocks, words)
+}
+
 /// A way to multiply a group of rows; the sums of `N` columns.
 trait Kernel {
     fn group<S: Simd, const N: usize>(
@@ -238,8 +253,8 @@ impl Kernel for Blocks8 {
             for line in 0..8 {
                 s.prefetch(here, 512 * b + 64 * line + AHEAD);
             }
-            let x = x.map(|x| &x[b]);
-            let dots = s.dot_u8(w, x.map(|x| &x.words));
+            let (x, words) = blocks_at(&x, b);
+            let dots = s.dot_u8(w, words);
             let d = s.load_f16(scale);
             for c in 0..N {
                 let dot = s.add_i(dots[c], s.splat_i(-128 * x[c].count()));
@@ -275,8 +290,8 @@ impl<const MIN: usize> Kernel for Blocks4<MIN> {
             for line in 0..4 + MIN {
                 s.prefetch(here, (256 + 64 * MIN) * b + 64 * line + AHEAD);
             }
-            let x = x.map(|x| &x[b]);
-            let dots = s.dot_u4(w, x.map(|x| &x.words));
+            let (x, words) = blocks_at(&x, b);
+            let dots = s.dot_u4(w, words);
             let (halves, _) = scale.as_chunks::<32>();
             let d = s.load_f16(&halves[0]);
             for c in 0..N {
@@ -327,17 +342,18 @@ impl Kernel for Blocks6 {
                 let (Some(low), Some(high)) = (w.first_chunk(), w.last_chunk()) else {
                     continue;
                 };
-                let x = x.map(|x| &x[8 * b + k]);
-                let pairs = s.dot_u6(low, high, x.map(|x| &x.words));
+                let (x, words) = blocks_at(&x, 8 * b + k);
+                let pairs = s.dot_u6(low, high, words);
                 let (factors, _) = factors.as_chunks::<16>();
                 for c in 0..N {
-                    let part = |half: usize| {
+                    let mut parts = [s.splat(0.0); 2];
+                    for half in 0..2 {
                         let bias = s.splat_i(-32 * x[c].counts[half]);
                         let dot = s.to_f32(s.add_i(pairs[c][half], bias));
-                        s.mul(s.to_f32(s.load_i8(&factors[half])), dot)
-                    };
+                        parts[half] = s.mul(s.to_f32(s.load_i8(&factors[half])), dot);
+                    }
                     let d = s.mul(d, s.splat(x[c].scale));
-                    sums[c] = s.add(sums[c], s.mul(d, s.add(part(0), part(1))));
+                    sums[c] = s.add(sums[c], s.mul(d, s.add(parts[0], parts[1])));
                 }
             }
         }

@@ -36,12 +36,21 @@ pub type Words = [[i32; 8]; 2];
 #[must_use]
 #[inline(always)]
 pub fn cut(x: &[i16; 32]) -> Words {
-    let mut words = [[0; 8]; 2];
-    let [high, low] = &mut words;
-    for ((high, low), x) in high.iter_mut().zip(low).zip(x.as_chunks::<4>().0) {
+    let (mut high, mut low) = ([0; 32], [0; 32]);
+    for i in 0..32 {
         // The low byte is signed: what it lacks the high one has more.
-        *high = i32::from_le_bytes(x.map(|x| ((x + 128) >> 8) as u8));
-        *low = i32::from_le_bytes(x.map(|x| x as u8));
+        high[i] = ((x[i] + 128) >> 8) as u8;
+        low[i] = x[i] as u8;
+    }
+    [words(&high), words(&low)]
+}
+
+/// Four bytes to a word.
+#[inline(always)]
+fn words(bytes: &[u8; 32]) -> [i32; 8] {
+    let mut words = [0; 8];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks().0) {
+        *word = i32::from_le_bytes(*bytes);
     }
     words
 }

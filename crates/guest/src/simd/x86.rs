@@ -4,8 +4,12 @@
 //! functions, whose callers found the features; an operation gets `self`, so the features are
 //! there. Pointers are of arrays of the length that is read or written; unaligned access is used
 //! throughout.
+//!
+//! Vectors never pass through closures given to `core` (`array::map`): those are compiled without the
+//! features, and a vector would go through memory to a function of one instruction.
 
 #![allow(clippy::undocumented_unsafe_blocks)] // said once above: the argument is the same for all
+#![allow(clippy::needless_range_loop)] // registers are arrays; every loop has a constant length
 
 use core::arch::x86_64::*;
 
@@ -154,7 +158,11 @@ impl Simd for Avx512Vnni {
                 }
             }
         }
-        sums.map(joined512)
+        let mut out = [self.splat_i(0); N];
+        for c in 0..N {
+            out[c] = joined512(sums[c]);
+        }
+        out
     }
     #[inline(always)]
     fn dot_u8<const N: usize>(self, w: &[u8; 512], x: [&Words; N]) -> [__m512i; N] {
@@ -167,7 +175,11 @@ impl Simd for Avx512Vnni {
                 }
             }
         }
-        sums.map(joined512)
+        let mut out = [self.splat_i(0); N];
+        for c in 0..N {
+            out[c] = joined512(sums[c]);
+        }
+        out
     }
     #[inline(always)]
     fn dot_u6<const N: usize>(
@@ -201,7 +213,11 @@ impl Simd for Avx512Vnni {
                 }
             }
         }
-        sums.map(|[a, b]| [joined512(a), joined512(b)])
+        let mut out = [[self.splat_i(0); 2]; N];
+        for c in 0..N {
+            out[c] = [joined512(sums[c][0]), joined512(sums[c][1])];
+        }
+        out
     }
     #[inline(always)]
     fn prefetch(self, bytes: &[u8], index: usize) {
