@@ -136,16 +136,24 @@ impl Candidate {
 /// The token with the highest logit; of equals the smallest id. NaN never wins.
 #[must_use]
 pub fn greedy(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    let mut best_logit = f32::NEG_INFINITY;
-    for (id, &logit) in logits.iter().enumerate() {
-        if logit > best_logit {
-            best = id;
-            best_logit = logit;
+    // Lanes first, the place after: this becomes vector code.
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    let (chunks, rest) = logits.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (best, &logit) in lanes.iter_mut().zip(chunk) {
+            *best = if logit > *best { logit } else { *best };
         }
     }
-    best as u32
+    let all = lanes.iter().chain(rest);
+    let best = all.fold(
+        f32::NEG_INFINITY,
+        |best, &logit| if logit > best { logit } else { best },
+    );
+    logits.iter().position(|&logit| logit == best).unwrap_or(0) as u32
 }
+
+/// Logits looked at together.
+const LANES: usize = 16;
 
 /// e to the power of `x`, the same on every platform.
 #[must_use]
@@ -217,25 +225,12 @@ impl Sampler {
         if temperature == 0.0 || top_k == 1 {
             return greedy(logits);
         }
-        self.candidates.clear();
-        self.candidates
-            .extend(logits.iter().enumerate().map(|(id, &logit)| Candidate {
-                id: id as u32,
-                logit: if logit.is_nan() {
-                    f32::NEG_INFINITY
-                } else {
-                    logit
-                },
-            }));
-        if top_k > 0 && top_k < self.candidates.len() {
-            self.candidates
-                .select_nth_unstable_by(top_k, Candidate::order);
-            self.candidates.truncate(top_k);
-        }
-        self.candidates.sort_unstable_by(Candidate::order);
-        let best = self.candidates[0].logit;
-        if !best.is_finite() {
-            return self.candidates[0].id;
+        self.collect(logits, if top_k == 0 { usize::MAX } else { top_k });
+        let Some(&Candidate { id, logit: best }) = self.candidates.first() else {
+            return greedy(logits);
+        };
+        if best.is_infinite() {
+            return id;
         }
         if top_p < 1.0 {
             let weight = |candidate: &Candidate| libm::expf(candidate.logit - best);
@@ -274,6 +269,31 @@ impl Sampler {
         chosen
     }
 
+    /// Makes `candidates` the best `most` tokens in order; NaN and minus infinity are none.
+    fn collect(&mut self, logits: &[f32], most: usize) {
+        let Sampler { candidates, .. } = self;
+        candidates.clear();
+        // What is not better than the last of the best so far is passed over; ids rise, so an equal
+        // logit comes behind.
+        let mut least = f32::NEG_INFINITY;
+        for (id, &logit) in logits.iter().enumerate() {
+            if logit > least {
+                candidates.push(Candidate {
+                    id: id as u32,
+                    logit,
+                });
+                if candidates.len() / 4 == most {
+                    keep_best(candidates, most);
+                    least = candidates[most - 1].logit;
+                }
+            }
+        }
+        if candidates.len() > most {
+            keep_best(candidates, most);
+        }
+        candidates.sort_unstable_by(Candidate::order);
+    }
+
     fn penalise(&mut self, logits: &mut [f32]) {
         let penalty = self.options.repeat_penalty;
         if penalty == 1.0 {
@@ -293,6 +313,12 @@ impl Sampler {
             }
         }
     }
+}
+
+/// Leaves the best `most` (at least 1) of more candidates; the last of them stands at the end.
+fn keep_best(candidates: &mut Vec<Candidate>, most: usize) {
+    candidates.select_nth_unstable_by(most - 1, Candidate::order);
+    candidates.truncate(most);
 }
 
 #[cfg(test)]
@@ -466,6 +492,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_best_are_collected(
+            // Few values, so that there are ties.
+            logits in prop::collection::vec((-8i8..8).prop_map(f32::from), 1..400),
+            most in 1usize..30,
+        ) {
+            let mut sampler = Sampler::new(ALL).unwrap();
+            sampler.collect(&logits, most);
+            let mut expected: Vec<u32> = (0..logits.len() as u32).collect();
+            // Stable: equal logits stay in the order of their ids.
+            expected.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
+            expected.truncate(most);
+            let found: Vec<u32> = sampler.candidates.iter().map(|c| c.id).collect();
+            prop_assert_eq!(&found, &expected);
+            prop_assert_eq!(greedy(&logits), expected[0]);
+        }
+
         #[test]
         fn any_logits_give_a_token(
             logits in prop::collection::vec(any::<f32>(), 1..50),

@@ -69,7 +69,11 @@ impl Loaded {
                 max,
             });
         }
-        let threads = options.threads.unwrap_or(machine.cpu_count());
+        // More threads than processors only wait for each other.
+        let processors = machine.cpu_count();
+        let threads = options
+            .threads
+            .map_or(processors, |threads| threads.min(processors));
         if threads == 0 {
             return Err(Error::Zero {
                 option: "--threads",

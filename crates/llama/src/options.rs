@@ -166,7 +166,7 @@ const SPECS: [Spec; 21] = [
         "--threads",
         &["-t"],
         "N",
-        "threads to compute on [one per processor]",
+        "threads to compute on, at most one per processor [as many]",
     ),
     spec(
         "--model",

@@ -126,6 +126,7 @@ fn batches_threads_and_steps_agree() {
     };
     let text = greedy(&["-n", "20"]);
     assert_eq!(greedy(&["-n", "20", "--threads", "1"]), text);
+    assert_eq!(greedy(&["-n", "20", "--threads", "1000"]), text);
     // The same tokens through evaluation: every one was the best at its place.
     let prompt = ids(&tiny().json(&["-p", &long, "-n", "1", "--json"])["prompt_ids"]);
     assert!(prompt.len() > 65, "more than one batch");
