@@ -1,4 +1,4 @@
-//! The numbers that define a Llama-architecture network, validated against each other.
+//! The numbers that define a Llama network, validated against each other.
 
 use crate::ModelError;
 

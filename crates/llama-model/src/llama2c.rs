@@ -1,4 +1,4 @@
-//! llama2.c's files: a model of 32-bit floats behind seven numbers, and its tokenizer.
+//! llama2.c's files: floats behind a header of seven numbers; the tokenizer.
 //!
 //! ```text
 //! i32 dim, hidden_dim, n_layers, n_heads, n_kv_heads, vocab_size, context_length

@@ -1,4 +1,4 @@
-//! The tokens of a model as the file lists them; `llama-tokenizer` makes a tokenizer of them.
+//! The tokens of a model as its file lists them.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

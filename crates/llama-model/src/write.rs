@@ -1,4 +1,4 @@
-//! Writes GGUF v3 files: for the generator of test models and for tests of the parser.
+//! Writes GGUF v3 files: for generated models and tests of the parser.
 //!
 //! A [`GgufWriter`] collects keys and tensor records; [`GgufWriter::head`] is everything before
 //! the data. The caller then writes the tensors in the order they were declared, each padded to

@@ -1,4 +1,4 @@
-//! Damaged files never panic the parser and never make it use much more memory than their size.
+//! Damaged files: no panic, and no more memory than their size warrants.
 
 mod common;
 

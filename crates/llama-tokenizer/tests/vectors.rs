@@ -1,4 +1,4 @@
-//! Token ids equal to llama.cpp's: its SentencePiece vectors and the golden prompts of SmolLM2.
+//! Token ids equal to llama.cpp's: its own vectors, SmolLM2's golden prompts.
 
 use std::fs;
 use std::path::PathBuf;

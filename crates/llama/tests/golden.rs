@@ -1,4 +1,4 @@
-//! The text of known models: token for token where that is a fair test, else teacher forcing.
+//! The text of known models: token for token, or by teacher forcing.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Writes a GGUF file of random weights: TinyLlama's shape, or tiny ones of every format.
+//! Writes a GGUF file of random weights: TinyLlama's shape, or a tiny one.
 //!
 //! TinyLlama-1.1B's weights are in no package registry. Its shape, formats and vocabulary are what
 //! loading, memory and speed depend on; the text of random weights means nothing.
