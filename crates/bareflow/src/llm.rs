@@ -108,9 +108,9 @@ fn guest_path(path: &Path) -> String {
     )
 }
 
-/// Bytes of the KV cache for `positions` tokens: keys and values of every layer, as 32-bit floats.
+/// Bytes of the KV cache for `positions` tokens: keys and values of every layer, in half precision.
 pub fn kv_cache_bytes(config: &ModelConfig, positions: usize) -> u64 {
-    2 * 4 * (config.n_layers * config.kv_dim() * positions) as u64
+    2 * 2 * (config.n_layers * config.kv_dim() * positions) as u64
 }
 
 #[cfg(test)]
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(checked.arguments[3], "/model/tok512.bin");
         assert_eq!(
             kv_cache_bytes(&checked.model.config, 512),
-            2 * 4 * 5 * 32 * 512
+            2 * 2 * 5 * 32 * 512
         );
         assert!(matches!(
             check(&model, None),

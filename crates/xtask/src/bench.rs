@@ -9,8 +9,10 @@ use bareflow::qemu::{Boot, Machine};
 use serde_json::Value;
 
 use crate::bench_disk;
+use crate::golden;
 use crate::machines;
 use crate::paths::Paths;
+use crate::sh;
 
 /// Most milliseconds from the kernel's entry to the payload's `main` under TCG by PVH.
 const BOOT_BAR_MS: f64 = 150.0;
@@ -19,8 +21,9 @@ const BOOT_BAR_MS: f64 = 150.0;
 pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
     match which {
         None | Some("boot") => boot(paths),
+        Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
-        Some(other) => bail!("no bench {other}; there are: boot, disk"),
+        Some(other) => bail!("no bench {other}; there are: boot, disk, memory"),
     }
 }
 
@@ -47,6 +50,55 @@ fn boot(paths: &Paths) -> Result<()> {
         times[times.len() - 1],
     );
     ensure!(median <= BOOT_BAR_MS, "slower than promised");
+    Ok(())
+}
+
+/// Most memory that kernel, runtime and compiled program may need beside model and KV cache, in MiB.
+const MEMORY_BAR_MIB: u64 = 128;
+
+/// SmolLM2 on a machine with exactly what is promised: it must generate; the kernel says how much was in use at most.
+fn memory(paths: &Paths) -> Result<()> {
+    const CONTEXT: usize = 256;
+    let image = golden::smollm2_image(paths)?;
+    let file = paths.smollm2()?;
+    let config = bareflow::llm::check(&file, None)?.model.config;
+    let own = file.metadata()?.len() + bareflow::llm::kv_cache_bytes(&config, CONTEXT);
+    let own = own.div_ceil(1 << 20);
+    let text = sh::output(
+        machines::bareflow(paths)?
+            .arg("run")
+            .arg(&image)
+            .args([
+                "--verbose",
+                "--boot",
+                "pvh",
+                "--accel",
+                "tcg",
+                "--discard-writes",
+            ])
+            .args([
+                "--memory",
+                &format!("{}M", own + MEMORY_BAR_MIB),
+                "--prompt",
+                "The sea",
+            ])
+            .args(["-n", "4", "--", "--context", &CONTEXT.to_string()])
+            .stdin(Stdio::null()),
+    )
+    .with_context(|| format!("{MEMORY_BAR_MIB} MiB beside model and KV cache are not enough"))?;
+    let (before, _) = text
+        .split_once(" MiB in use")
+        .context("the kernel printed no peak")?;
+    let peak: u64 = before
+        .split_whitespace()
+        .last()
+        .unwrap_or_default()
+        .parse()?;
+    println!(
+        "memory: SmolLM2 generates with {MEMORY_BAR_MIB} MiB beside model and KV cache ({own} MiB), as promised; \
+         at most {peak} MiB were in use, {} beside them",
+        peak.saturating_sub(own)
+    );
     Ok(())
 }
 

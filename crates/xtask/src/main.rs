@@ -60,7 +60,7 @@ enum Task {
     },
     /// rustfmt, clippy without warnings, licences
     Check,
-    /// Measure: boot
+    /// Measure: boot, disk, memory
     Bench {
         /// Name of the bench; all without
         which: Option<String>,
