@@ -1,8 +1,27 @@
 //! What the fuzz targets do with a run of bytes: parse it, use what was accepted, check what was promised.
 #![forbid(unsafe_code)]
 
+mod volume;
+
+use formats::elf::Executable;
 use formats::{boot, flud, llbc, options};
 use llama_model::{Model, SliceSource, llama2c};
+
+pub use volume::fat;
+
+/// The head of a payload's file, which may be larger than what is there of it.
+pub fn elf(data: &[u8]) {
+    let Some((&more, head)) = data.split_first() else {
+        return;
+    };
+    let bytes = head.len() as u64 + u64::from(more) * 4096;
+    if let Ok(executable) = Executable::parse(head, bytes) {
+        let _ = executable.end();
+        for segment in &executable.segments {
+            assert!(segment.end() <= executable.end(), "{segment:?}");
+        }
+    }
+}
 
 /// A model file (GGUF or llama2.c) and a llama2.c tokenizer. An accepted tensor lies inside the file.
 pub fn gguf(data: &[u8]) {

@@ -11,13 +11,15 @@ use std::process::Command;
 use anyhow::{Context, Result, bail, ensure};
 use llama_model::TensorFormat;
 use llama_model::write::GgufWriter;
+use store::block::MemoryDevice;
+use store::fat::{FormatOptions, Volume};
 
 use crate::build::{TARGET, read};
 use crate::paths::Paths;
 use crate::sh::{cargo, run, step};
 
 /// The targets; each is a function of the crate in fuzz/.
-const TARGETS: [&str; 4] = ["gguf", "llbc", "boot", "options"];
+const TARGETS: [&str; 6] = ["gguf", "llbc", "boot", "options", "fat", "elf"];
 
 /// Coverage counters on every edge, and the values of comparisons, for libFuzzer.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -152,8 +154,72 @@ fn seed(paths: &Paths, name: &str, corpus: &Path) -> Result<()> {
             write("config", b"# comment\nlog=quiet # more\n-- a b\n")?;
             write("nul", b"--prompt\0two words\0\0")
         }
+        "fat" => {
+            write("fat16", &small_fat16()?)?;
+            write("fat32", &small_fat32()?)
+        }
+        "elf" => {
+            let own = read(&std::env::current_exe()?)?;
+            let mut head = vec![255];
+            head.extend_from_slice(&own[..4096.min(own.len())]);
+            // The program itself is position independent; a payload is not.
+            write("pie.elf", &head)?;
+            head[1 + 16] = 2;
+            write("static.elf", &head)
+        }
         other => bail!("no seeds for {other}"),
     }
+}
+
+/// The start of a FAT16 volume, with all its tables and files.
+fn small_fat16() -> Result<Vec<u8>> {
+    let options = FormatOptions {
+        cluster_sectors: Some(1),
+        ..FormatOptions::default()
+    };
+    filled(Volume::format(MemoryDevice::new(5_000), &options)?)
+}
+
+/// A FAT32 volume far smaller than the format allows; it is told by its boot sector, not by its size.
+fn small_fat32() -> Result<Vec<u8>> {
+    let mut disk = MemoryDevice::new(600);
+    let bytes = disk.bytes_mut();
+    for (at, value) in [
+        (11, 512u32),
+        (13, 1),
+        (16, 2),
+        (32, 600),
+        (36, 5),
+        (44, 2),
+        (48, 1),
+    ] {
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes[14..16].copy_from_slice(&2u16.to_le_bytes());
+    bytes[510..512].copy_from_slice(&[0x55, 0xAA]);
+    for table in [2 * 512, 7 * 512] {
+        for entry in 0..3 {
+            bytes[table + entry * 4..][..4].copy_from_slice(&0x0FFF_FFFFu32.to_le_bytes());
+        }
+    }
+    filled(Volume::mount(disk)?)
+}
+
+/// Puts some files on a volume and gives its first 64 KiB.
+fn filled(mut volume: Volume<MemoryDevice>) -> Result<Vec<u8>> {
+    volume.create_dir("/DIR")?;
+    for (name, bytes) in [
+        ("/A", 3_000),
+        ("/DIR/a long name", 2_000),
+        ("/b.txt", 10),
+        ("/DIR/C", 0),
+    ] {
+        let file = volume.create(name)?;
+        volume.write_at(&file, 0, &vec![7; bytes])?;
+    }
+    let mut bytes = volume.unmount()?.into_bytes();
+    bytes.truncate(65_536);
+    Ok(bytes)
 }
 
 /// The smallest valid model: one layer, 32 tokens.
@@ -206,10 +272,25 @@ fn tiny_gguf() -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use llama_model::{Model, SliceSource};
 
     #[test]
     fn the_seed_model_is_valid() {
-        Model::open(&SliceSource(&super::tiny_gguf())).unwrap();
+        Model::open(&SliceSource(&tiny_gguf())).unwrap();
+    }
+
+    #[test]
+    fn seeds_are_sound_volumes() {
+        for (seed, sectors) in [(small_fat16(), 5_000), (small_fat32(), 600)] {
+            let mut bytes = seed.unwrap();
+            bytes.resize(sectors * 512, 0);
+            let mut volume = Volume::mount(MemoryDevice::from_bytes(bytes)).unwrap();
+            let report = volume.check().unwrap();
+            assert_eq!(
+                (report.files, report.directories, report.lost_clusters),
+                (4, 1, 0)
+            );
+        }
     }
 }
