@@ -154,22 +154,17 @@ pub fn sigpending(a: &Args) -> Answer {
     .map(|()| 0)
 }
 
-/// Waits with another mask until a signal comes. The handler runs with that mask still in force and the old
-/// one comes back with it.
+/// Waits with another mask until a signal comes. The old mask comes back when its handler returns.
 pub fn sigsuspend(a: &Args) -> Answer {
     let thread = current()?;
     let set = user::read::<u64>(a.get(0))?;
     let before = thread
         .signal_mask
         .swap(set & !UNBLOCKABLE, Ordering::SeqCst);
+    thread.suspended_mask.set(Some(before));
     while !thread.has_signal() {
         sched::sleep_until(sched::NEVER);
     }
-    // Let the signal through, and block it again once it is on its way.
-    let waiting = thread.signals_pending.load(Ordering::SeqCst) | process_pending();
-    thread
-        .signal_mask
-        .store(before & !(waiting & !set), Ordering::SeqCst);
     Err(Errno::INTR)
 }
 
@@ -285,6 +280,10 @@ pub fn deliver(frame: &mut Frame) -> bool {
             }
         }
     }
+    // Only signals that nobody handles ended the wait.
+    if let Some(mask) = thread.suspended_mask.take() {
+        thread.signal_mask.store(mask, Ordering::SeqCst);
+    }
     changed
 }
 
@@ -399,7 +398,8 @@ fn enter_handler(
         out.copy_from_slice(&xmm.to_le_bytes());
     }
     fpu::mark_sse(vectors);
-    let mask = thread.signal_mask.load(Ordering::SeqCst);
+    let now = thread.signal_mask.load(Ordering::SeqCst);
+    let mask = thread.suspended_mask.get().unwrap_or(now);
     let mut words = [0u64; WORDS];
     words[0] = action.restorer as u64;
     words[UCONTEXT + 2] = alt.start as u64;
@@ -442,7 +442,8 @@ fn enter_handler(
     if action.flags & SA_SIGINFO_RESTORER == 0 || user::write(at as usize, words).is_err() {
         return false;
     }
-    let mut blocked = mask | action.mask;
+    thread.suspended_mask.set(None);
+    let mut blocked = now | action.mask;
     if action.flags & SA_NODEFER == 0 {
         blocked |= bit(signal);
     }

@@ -625,7 +625,12 @@ pub fn remap(
     };
     let moved = old_bytes.min(new_bytes);
     paging::prepare_moved(old, new, moved)?;
-    space.insert(new, new + new_bytes, area.prot, area.usage)?;
+    // Promised once, not twice, while it moves.
+    let promised = if area.accounted { old_bytes } else { 0 };
+    space.committed -= promised;
+    let inserted = space.insert(new, new + new_bytes, area.prot, area.usage);
+    space.committed += promised;
+    inserted?;
     // Same address modulo 2 MiB moves large pages as they are; otherwise they are split.
     let whole = old.is_multiple_of(HUGE) && new.is_multiple_of(HUGE);
     let done = paging::for_each_leaf(old, old + moved, |at, entry, size| {

@@ -29,6 +29,8 @@ pub struct Thread {
     pub wake: Cell<Wake>,
     /// Blocked signals, bit n-1 for signal n.
     pub signal_mask: AtomicU64,
+    /// Mask to come back after a `rt_sigsuspend`.
+    pub suspended_mask: Cell<Option<u64>>,
     /// Signals sent to this thread and not delivered yet.
     pub signals_pending: AtomicU64,
     /// Where handlers with SA_ONSTACK run.
@@ -60,6 +62,7 @@ impl Thread {
             robust_list: AtomicUsize::new(0),
             wake: Cell::new(Wake::Woken),
             signal_mask: AtomicU64::new(0),
+            suspended_mask: Cell::new(None),
             signals_pending: AtomicU64::new(0),
             alt_stack: Cell::new(AltStack::default()),
         }))

@@ -102,6 +102,14 @@ int main(void) {
     for (int i = 0; i < 6 * MIB; i += PAGE)
         CHECK(*(int *)(area + i) == i);
     CHECK(munmap(area, 41 * MIB) == 0);
+    area = get(100 * MIB); /* more than half of what there is: promised once while it moves */
+    area[99 * MIB] = 5;
+    CHECK(mmap(area + 100 * MIB, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+              MAP_FAILED ||
+          errno == EEXIST);
+    area = mremap(area, 100 * MIB, 160 * MIB, MREMAP_MAYMOVE);
+    CHECK(area != MAP_FAILED && area[99 * MIB] == 5);
+    CHECK(munmap(area, 160 * MIB) == 0);
     ok("moving");
 
     area = get(4 * MIB);

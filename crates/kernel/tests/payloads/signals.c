@@ -71,6 +71,10 @@ int main(void) {
     sigset_t pending;
     CHECK(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR1));
     CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && caught == 2);
+    CHECK(sigprocmask(SIG_BLOCK, &set, &old) == 0 && raise(SIGUSR1) == 0 && caught == 2);
+    CHECK(sigsuspend(&old) == -1 && errno == EINTR && caught == 3);
+    CHECK(raise(SIGUSR1) == 0 && caught == 3); /* blocked again */
+    CHECK(sigprocmask(SIG_SETMASK, &old, NULL) == 0 && caught == 4);
     ok("mask");
 
     handle(SIGSEGV, escape, 0);
@@ -101,7 +105,7 @@ int main(void) {
     CHECK(pthread_create(&thread, NULL, disturb, &self) == 0);
     struct timespec nap = {5, 0}, left;
     CHECK(nanosleep(&nap, &left) == -1 && errno == EINTR && left.tv_sec >= 3);
-    CHECK(caught == 3 && pthread_join(thread, NULL) == 0);
+    CHECK(caught == 5 && pthread_join(thread, NULL) == 0);
     ok("interrupted call");
 
     handle(SIGUSR1, spoil, 0);
@@ -112,7 +116,7 @@ int main(void) {
                  : "=m"(after)
                  : "m"(values), "r"(getpid()), "r"((int)syscall(SYS_gettid))
                  : "rax", "rdi", "rsi", "rdx", "rcx", "r11", "xmm0", "xmm1", "xmm15", "memory");
-    CHECK(caught == 4);
+    CHECK(caught == 6);
     for (int i = 0; i < 6; i++)
         CHECK(after[i] == values[i % 2]);
     ok("vector registers survive");
