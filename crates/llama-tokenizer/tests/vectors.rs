@@ -29,11 +29,11 @@ fn smollm2() -> Option<Tokenizer> {
     let path = match std::env::var_os("BAREFLOW_SMOLLM2") {
         Some(path) => PathBuf::from(path),
         None => PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("../../cache/SmolLM2-135M-Instruct.Q4_1.gguf"),
+            .join("../../cache/model/SmolLM2-135M-Instruct.Q4_1.gguf"),
     };
     if !path.exists() {
         eprintln!(
-            "skipped: {} is not there (./x fetch, or set BAREFLOW_SMOLLM2)",
+            "skipped: {} is not there (./x model fetches it, or set BAREFLOW_SMOLLM2)",
             path.display()
         );
         return None;
