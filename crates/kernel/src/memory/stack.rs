@@ -33,7 +33,9 @@ impl KernelStack {
         if let Some(bottom) = slots.free.pop() {
             return Some(Self { bottom });
         }
-        slots.free.try_reserve(1).ok()?;
+        // Room for all of them: giving a stack back must not need memory.
+        let all = slots.used + 1;
+        slots.free.try_reserve(all).ok()?;
         let bottom = BASE + slots.used * SLOT + PAGE;
         for page in 0..PAGES {
             let phys = frames::alloc_zeroed()?;

@@ -2,6 +2,7 @@
 // exit: 0
 // expect: ok bad pointers
 // expect: ok unknown call
+// machine-only
 #include "check.h"
 
 int main(void) {

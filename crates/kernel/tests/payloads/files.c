@@ -9,6 +9,7 @@
 // expect: ok special files
 // expect: ok pipe
 // expect: ok stdio
+// machine-only
 #include "check.h"
 #include <dirent.h>
 #include <sys/ioctl.h>
