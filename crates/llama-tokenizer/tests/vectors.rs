@@ -105,10 +105,12 @@ fn smollm2_golden_prompts() {
         let encoded = tokenizer.encode(prompt, Marks::Parse, Ends::AsModelWants);
         assert_eq!(encoded, ids(&case["prompt_tokens"]), "{prompt:?}");
         let completion = ids(&case["completion_tokens"]);
-        assert_eq!(
-            tokenizer.text(&completion),
-            case["completion_text"].as_str().unwrap()
-        );
+        // llama.cpp was told to show marks.
+        let mut text = case["completion_text"].as_str().unwrap().to_owned();
+        for mark in ["<|im_start|>", "<|im_end|>", "<|endoftext|>"] {
+            text = text.replace(mark, "");
+        }
+        assert_eq!(tokenizer.text(&completion), text);
     }
 }
 
