@@ -9,6 +9,7 @@ use bareflow::qemu::{Boot, Machine};
 use serde_json::Value;
 
 use crate::bench_disk;
+use crate::bench_peers;
 use crate::golden;
 use crate::machines;
 use crate::paths::Paths;
@@ -23,7 +24,8 @@ pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
         None | Some("boot") => boot(paths),
         Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
-        Some(other) => bail!("no bench {other}; there are: boot, disk, memory"),
+        Some("peers") => bench_peers::bench(paths),
+        Some(other) => bail!("no bench {other}; there are: boot, disk, memory, peers"),
     }
 }
 

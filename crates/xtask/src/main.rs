@@ -3,6 +3,7 @@
 
 mod bench;
 mod bench_disk;
+mod bench_peers;
 mod boot_stages;
 mod build;
 mod check;
