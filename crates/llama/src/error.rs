@@ -44,9 +44,6 @@ pub enum Error {
     /// A sampling option out of its range.
     #[error("--{0}")]
     Sampling(#[from] OptionError),
-    /// Two tasks at once.
-    #[error("--eval and --prompt are two tasks: give one of them")]
-    EvalAndPrompt,
     /// JSON of a conversation makes no sense.
     #[error("--json needs something to do: add --prompt TEXT, --eval IDS or --eval-text TEXT")]
     JsonNeedsPrompt,

@@ -314,8 +314,8 @@ impl Options {
         }
         options.sampling.validate()?;
         options.task = match (eval, prompt) {
-            (Some(_), Some(_)) => return Err(Error::EvalAndPrompt),
-            (Some(eval), None) => eval,
+            // An appliance may have a prompt among its default arguments.
+            (Some(eval), _) => eval,
             (None, Some(prompt)) if chat => Task::Answer(prompt),
             (None, Some(prompt)) => Task::Complete(prompt),
             (None, None) if options.json => return Err(Error::JsonNeedsPrompt),
