@@ -1,4 +1,6 @@
-//! Runs `main` of a .bc or .ll file in the interpreter: `exec [--dump F] [--stats] FILE [ARGS]`.
+//! Runs `main` of a .bc or .ll file in the interpreter: `exec [--dump F] [--stats] [--compile even|odd] FILE [ARGS]`.
+//!
+//! `--compile` has every other function compiled, by a hash of its name: calls then cross the border all the time.
 //!
 //! Symbols the program does not define are those of this process: its C library and its mathematics library.
 #![allow(unsafe_code)]
@@ -29,14 +31,28 @@ fn resolve(name: &str) -> Option<usize> {
 struct Args {
     dump: Option<String>,
     stats: bool,
+    compile: Option<fn(&str) -> bool>,
     file: String,
     rest: Vec<String>,
+}
+
+fn is_odd(name: &str) -> bool {
+    name.bytes()
+        .fold(0_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(16_777_619))
+        >> 7
+        & 1
+        != 0
+}
+
+fn is_even(name: &str) -> bool {
+    !is_odd(name)
 }
 
 fn arguments() -> Option<Args> {
     let mut args = Args {
         dump: None,
         stats: false,
+        compile: None,
         file: String::new(),
         rest: Vec::new(),
     };
@@ -46,6 +62,13 @@ fn arguments() -> Option<Args> {
         match arg.as_str() {
             "--dump" => args.dump = Some(given.next()?),
             "--stats" => args.stats = true,
+            "--compile" => {
+                args.compile = match given.next()?.as_str() {
+                    "odd" => Some(is_odd),
+                    "even" => Some(is_even),
+                    _ => return None,
+                }
+            }
             _ => {
                 args.file = arg;
                 args.rest = given.collect();
@@ -72,7 +95,10 @@ fn run(args: Args) -> Result<i32, String> {
     let start = std::time::Instant::now();
     let context = Context::new();
     let mut module = load(&context, &args.file)?;
-    let options = Options::default();
+    let options = Options {
+        compile: args.compile,
+        ..Options::default()
+    };
     let image = Image::new(&mut module, &Cpu::detect(), &resolve, options)
         .map_err(|e| format!("{}: {e}", args.file))?;
     if args.stats {
@@ -125,7 +151,9 @@ fn run(args: Args) -> Result<i32, String> {
 
 fn main() -> ExitCode {
     let Some(args) = arguments() else {
-        eprintln!("usage: exec [--dump FUNCTION] [--stats] FILE.bc|.ll [ARGUMENTS]");
+        eprintln!(
+            "usage: exec [--dump FUNCTION] [--stats] [--compile even|odd] FILE.bc|.ll [ARGUMENTS]"
+        );
         return ExitCode::from(2);
     };
     match run(args) {

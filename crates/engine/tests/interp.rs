@@ -82,7 +82,7 @@ fn clang(args: &[&str], source: &Path, out: &Path) {
 }
 
 /// Compares one program, compiled to bitcode at each level, with machine code at -O0.
-fn compare(source: &Path, levels: &[&str], scratch: &Path) {
+fn compare(source: &Path, levels: &[&str], options: &[&str], scratch: &Path) {
     let name = source
         .file_stem()
         .expect("name")
@@ -97,7 +97,11 @@ fn compare(source: &Path, levels: &[&str], scratch: &Path) {
     for level in levels {
         let bitcode = scratch.join(format!("{name}{level}.bc"));
         clang(&[level, "-emit-llvm", "-c"], source, &bitcode);
-        let got = run(Command::new("timeout").arg("300").arg(exec()).arg(&bitcode));
+        let got = run(Command::new("timeout")
+            .arg("300")
+            .arg(exec())
+            .args(options)
+            .arg(&bitcode));
         assert_eq!(
             String::from_utf8_lossy(&got.stdout),
             String::from_utf8_lossy(&expected.stdout),
@@ -119,6 +123,7 @@ fn corpus(names: &[&str]) {
         compare(
             &folder.join(format!("{name}.c")),
             &["-O0", "-O1", "-O2"],
+            &[],
             scratch.path(),
         );
     }
@@ -142,6 +147,21 @@ fn data() {
 #[test]
 fn vectors_and_atomics() {
     corpus(&["vectors", "atomics"]);
+}
+
+#[test]
+fn every_signature_crosses_the_border_both_ways() {
+    // Every other function is compiled, once the ones and once the others.
+    let scratch = Scratch::new("border");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    for name in [
+        "structs", "varargs", "wide", "vectors", "pointers", "floats",
+    ] {
+        for which in ["odd", "even"] {
+            let source = folder.join(format!("{name}.c"));
+            compare(&source, &["-O0"], &["--compile", which], scratch.path());
+        }
+    }
 }
 
 #[test]
@@ -228,7 +248,7 @@ fn csmith_programs() {
         clang(&["-O0"], &source, &native);
         let probe = run(Command::new("timeout").arg("2").arg(&native));
         if probe.status.code() == Some(0) {
-            compare(&source, &["-O0", "-O1"], scratch.path());
+            compare(&source, &["-O0", "-O1"], &[], scratch.path());
         }
     }
 }
@@ -459,20 +479,27 @@ end:
 
 #[test]
 fn blocks_calls_and_jumps_are_counted() {
-    with_image(LOOP, Options { count_blocks: true }, |image| {
-        for _ in 0..3 {
-            assert_eq!(image.run("f", &[1000]).expect("runs"), 499_500);
-        }
-        let f = image.function("f").expect("is there");
-        assert_eq!(f.code().expect("decoded").block_counts(), [3, 3000, 3]);
-        assert_eq!(f.calls(), 3);
-        // Counted in steps; what is left of a step is not there yet.
-        assert!(
-            (2500..=3000).contains(&f.back_edges()),
-            "{}",
-            f.back_edges()
-        );
-    });
+    with_image(
+        LOOP,
+        Options {
+            count_blocks: true,
+            ..Options::default()
+        },
+        |image| {
+            for _ in 0..3 {
+                assert_eq!(image.run("f", &[1000]).expect("runs"), 499_500);
+            }
+            let f = image.function("f").expect("is there");
+            assert_eq!(f.code().expect("decoded").block_counts(), [3, 3000, 3]);
+            assert_eq!(f.calls(), 3);
+            // Counted in steps; what is left of a step is not there yet.
+            assert!(
+                (2500..=3000).contains(&f.back_edges()),
+                "{}",
+                f.back_edges()
+            );
+        },
+    );
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub type Resolve<'r> = &'r dyn Fn(&str) -> Option<usize>;
 pub struct Options {
     /// Count executions of basic blocks.
     pub count_blocks: bool,
+    /// Functions to compile though they could be interpreted, by their names: for tests of the border.
+    pub compile: Option<fn(&str) -> bool>,
 }
 
 /// A program ready to be interpreted. Dropping it frees its variables and code: nothing of it may run any more.
@@ -60,6 +62,10 @@ fn compile_text(
     Ok(jit)
 }
 
+/// LLJIT has a function of this name of its own in every library, which nobody would run at exit.
+const ATEXIT: &str = "atexit";
+const ATEXIT_OURS: &str = "bareflow.atexit";
+
 /// Machine code of the functions named, taken out of the program; everything else is found at its address.
 fn compile_functions(
     module: &Module<'_>,
@@ -70,6 +76,7 @@ fn compile_functions(
     let mut part = module.duplicate();
     part.call_through_stubs();
     ir::keep_bodies(&mut part, &names.iter().copied().collect())?;
+    ir::rename_function(&mut part, ATEXIT, ATEXIT_OURS);
     // Nothing unwinds: no handler is ever reached, and nobody asks what to do.
     part.run_passes("function(lower-invoke)", None)?;
     part.functions()
@@ -81,7 +88,14 @@ fn compile_functions(
     let absolute: Vec<(&str, usize, SymbolKind)> = addresses
         .iter()
         .filter(|(name, _)| !names.contains(&name.as_str()))
-        .map(|(name, at)| (name.as_str(), *at as usize, SymbolKind::Function))
+        .map(|(name, at)| {
+            let name = if name == ATEXIT {
+                ATEXIT_OURS
+            } else {
+                name.as_str()
+            };
+            (name, *at as usize, SymbolKind::Function)
+        })
         .collect();
     jit.define_absolute(&absolute)?;
     jit.add_object("functions", &object)?;
@@ -367,7 +381,16 @@ fn decode_all<'m>(
     functions
         .defined
         .iter()
-        .map(|f| decode::decode(&mut env, *f))
+        .map(
+            |f| match options.compile.filter(|wanted| wanted(&f.name())) {
+                Some(_) => Err(Unsupported {
+                    function: f.name(),
+                    instruction: String::new(),
+                    reason: "machine code was asked for".into(),
+                }),
+                None => decode::decode(&mut env, *f),
+            },
+        )
         .collect()
 }
 

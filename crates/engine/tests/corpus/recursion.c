@@ -56,7 +56,7 @@ static int sum_vla(int n) {
 }
 
 int main(void) {
-    printf("%d %d %d %ld\n", ackermann(2, 300), even(30001), odd(30001), deep(50000, 1));
+    printf("%d %d %d %ld\n", ackermann(2, 300), even(9001), odd(9001), deep(9000, 1));
     struct tree *t = 0;
     unsigned x = 7;
     for (int i = 0; i < 500; i++) t = insert(t, (int)((x = x * 1664525u + 1013904223u) >> 8));

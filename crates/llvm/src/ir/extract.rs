@@ -70,3 +70,16 @@ pub fn keep_bodies(module: &mut Module<'_>, names: &HashSet<&str>) -> Result<(),
     }
     module.run_passes("globaldce", None)
 }
+
+/// Gives the function `from` another name, if there is one.
+pub fn rename_function(module: &mut Module<'_>, from: &str, to: &str) {
+    let raw_module = module.raw();
+    // SAFETY: the module is borrowed mutably and no handle is left; pointers and lengths describe the names, which LLVM
+    // copies.
+    unsafe {
+        let raw = LLVMGetNamedFunctionWithLength(raw_module, from.as_ptr().cast(), from.len());
+        if !raw.is_null() {
+            LLVMSetValueName2(raw, to.as_ptr().cast(), to.len());
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! [`View`] borrows a module; [`Type`], [`Value`] and [`Block`] are handles of pointer size that borrow the view's
 //! module and can be compared and hashed. Nothing here changes IR, except
-//! [`name_everything`] and [`keep_bodies`].
+//! [`name_everything`], [`keep_bodies`] and [`rename_function`].
 //!
 //! Why calling LLVM here is safe:
 //!
@@ -20,7 +20,7 @@ mod types;
 mod value;
 
 pub use constant::Constant;
-pub use extract::keep_bodies;
+pub use extract::{keep_bodies, rename_function};
 pub use instruction::{AtomicOp, FloatPredicate, IntPredicate, Opcode};
 pub use layout::Layout;
 pub use types::{Type, TypeKind};
