@@ -143,7 +143,7 @@ fn compile(
 /// machine, to `main`.
 pub fn run(options: &Options, started: Duration) -> Result<ExitCode, Error> {
     let main = clock::monotonic();
-    fault::install();
+    fault::install(std::ptr::from_ref(&main) as usize);
     let reporter = Reporter::new(options.quiet);
     let files = volume(options)?;
     let modules = module_files(options, &files)?;

@@ -215,6 +215,10 @@ fn faults_name_the_function_and_have_their_own_code() {
             assert!(stderr.contains(part), "{part:?} missing in {stderr}");
         }
     }
+    let done = run(module("fault.bc").args(["--opt", "O0", "--", "s"]), "");
+    let stderr = text(&done.stderr);
+    let callers = stderr.split("possible callers:").nth(1).unwrap_or_default();
+    assert!(callers.contains("bf_main+0x"), "{stderr}");
     assert_eq!(
         run(module("fault.bc").args(["--", "e"]), "").status.code(),
         Some(9)

@@ -8,17 +8,19 @@
 use engine::SymbolTable;
 use std::fmt::Write;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// Exit code of a program that met a CPU exception; the kernel and the host command know it too.
 pub const EXIT_FAULT: i32 = formats::exit::FAULT_CODE as i32;
 
 /// Names of the guest's code. Set once, never freed: a fault can come at any time.
 static SYMBOLS: AtomicPtr<SymbolTable> = AtomicPtr::new(ptr::null_mut());
+/// Asked once: the environment is not for signal handlers.
+static ON_MACHINE: AtomicBool = AtomicBool::new(false);
 
 /// A line on standard error without allocation.
 struct Stderr {
-    buffer: [u8; 512],
+    buffer: [u8; 2048],
     len: usize,
 }
 
@@ -115,38 +117,68 @@ fn describe(out: &mut Stderr, signal: i32, address: usize, registers: &[i64]) ->
     Ok(())
 }
 
+/// An address of the main thread's stack above everything the guest puts there; 0 before [`install`].
+static STACK_TOP: AtomicUsize = AtomicUsize::new(0);
+
+/// Largest distance from there at which an address still counts as stack.
+const STACK_SIZE: usize = 8 << 20;
+const PAGE: usize = 4096;
+
+/// Copies stack memory that may not be there: through Linux, which checks the addresses.
+fn read_checked(from: usize, words: &mut [usize]) -> usize {
+    let local = libc::iovec {
+        iov_base: words.as_mut_ptr().cast(),
+        iov_len: size_of_val(words),
+    };
+    let remote = libc::iovec {
+        iov_base: from as *mut libc::c_void,
+        iov_len: size_of_val(words),
+    };
+    // SAFETY: writes into `words` only; a remote range that is not mapped ends the copy.
+    let read = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
+    usize::try_from(read).unwrap_or(0) / size_of::<usize>()
+}
+
+/// Copies memory of the main thread's stack; on the machine, whose kernel has no call for it. A stack that overflowed is
+/// read from the second page above its end.
+fn read_main_stack(stack_pointer: usize, fault_address: usize, words: &mut [usize]) -> usize {
+    let top = STACK_TOP.load(Ordering::Relaxed);
+    let overflowed = fault_address.abs_diff(stack_pointer) < 2 * PAGE;
+    let from = if overflowed {
+        stack_pointer.next_multiple_of(PAGE) + PAGE
+    } else {
+        stack_pointer
+    };
+    if from >= top || top - from > STACK_SIZE || !from.is_multiple_of(size_of::<usize>()) {
+        return 0;
+    }
+    let count = words.len().min((top - from) / size_of::<usize>());
+    for (i, word) in words[..count].iter_mut().enumerate() {
+        // SAFETY: between the stack pointer and a frame that still lives, all of which is mapped stack.
+        *word = unsafe { (from as *const usize).add(i).read_volatile() };
+    }
+    count
+}
+
 /// Return addresses found on the stack: without frame pointers a guess, but callers are among them.
-///
-/// # Safety
-/// `rsp` is the stack pointer of the interrupted code.
-unsafe fn callers(out: &mut Stderr, rsp: usize) -> std::fmt::Result {
+fn callers(out: &mut Stderr, stack_pointer: usize, fault_address: usize) -> std::fmt::Result {
     let Some(table) = symbols() else {
         return Ok(());
     };
     let mut words = [0usize; 512];
-    let local = libc::iovec {
-        iov_base: words.as_mut_ptr().cast(),
-        iov_len: size_of_val(&words),
+    let count = if ON_MACHINE.load(Ordering::Relaxed) {
+        read_main_stack(stack_pointer, fault_address, &mut words)
+    } else {
+        read_checked(stack_pointer, &mut words)
     };
-    let remote = libc::iovec {
-        iov_base: rsp as *mut libc::c_void,
-        iov_len: size_of_val(&words),
-    };
-    // SAFETY: reads our own memory through the kernel, which checks the addresses; a partial read is fine.
-    let read = unsafe { libc::process_vm_readv(libc::getpid(), &local, 1, &remote, 1, 0) };
-    let count = usize::try_from(read).unwrap_or(0) / size_of::<usize>();
     let mut shown = 0;
     for word in &words[..count] {
         if let Some(at) = table.find(word.wrapping_sub(1)) {
             if shown == 0 {
                 writeln!(out, "  possible callers:")?;
             }
-            writeln!(
-                out,
-                "    {:#}+{:#x}",
-                rustc_demangle::demangle(at.function),
-                at.offset + 1
-            )?;
+            let name = rustc_demangle::demangle(at.function);
+            writeln!(out, "    {name:#}+{:#x}", at.offset + 1)?;
             shown += 1;
             if shown == 12 {
                 break;
@@ -159,7 +191,7 @@ unsafe fn callers(out: &mut Stderr, rsp: usize) -> std::fmt::Result {
 /// Ends the process for a fault before the guest ran.
 fn compiler_failed() -> ! {
     let mut out = Stderr {
-        buffer: [0; 512],
+        buffer: [0; 2048],
         len: 0,
     };
     let _ = writeln!(
@@ -184,7 +216,7 @@ extern "C" fn on_fault(
         return; // a panic of the runtime: it has said why, and aborts now that the handler is gone
     }
     let mut out = Stderr {
-        buffer: [0; 512],
+        buffer: [0; 2048],
         len: 0,
     };
     // SAFETY: the kernel passes valid pointers to a handler installed with SA_SIGINFO.
@@ -195,16 +227,22 @@ extern "C" fn on_fault(
         )
     };
     let _ = describe(&mut out, signal, address, registers);
-    // SAFETY: the interrupted code's stack pointer.
-    let _ = unsafe { callers(&mut out, registers[libc::REG_RSP as usize] as usize) };
+    let _ = callers(
+        &mut out,
+        registers[libc::REG_RSP as usize] as usize,
+        address,
+    );
     out.flush();
     // SAFETY: async-signal-safe.
     unsafe { libc::_exit(EXIT_FAULT) };
 }
 
-/// Installs the handler for this thread's stack and the whole process's signals.
-pub fn install() {
+/// Installs the handler for this thread's stack and the whole process's signals. `stack_top` is the address of something
+/// on this thread's stack that outlives the guest: frames of the guest lie below it.
+pub fn install(stack_top: usize) {
     const STACK: usize = 64 << 10;
+    STACK_TOP.store(stack_top, Ordering::Relaxed);
+    ON_MACHINE.store(super::is_machine(), Ordering::Relaxed);
     // SAFETY: the alternate stack is leaked on purpose; zeroed sigactions are valid; the handler never returns.
     unsafe {
         let stack = libc::stack_t {
