@@ -414,6 +414,8 @@ mod tests {
             parse(&["--eval", "[1, 2,3]"]).unwrap().task,
             Task::EvalTokens([1, 2, 3].into())
         );
+        let both = parse(&["-p", "x", "--eval", "1,2"]).unwrap().task;
+        assert_eq!(both, Task::EvalTokens([1, 2].into()));
         assert_eq!(
             parse(&["--chat"]).unwrap().task,
             Task::Interactive { chat: true }
