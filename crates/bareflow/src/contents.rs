@@ -112,6 +112,8 @@ impl Contents {
     /// # Errors
     /// The volume is damaged.
     pub fn files(&mut self) -> Result<Vec<Entry>, Error> {
+        // On a sound volume no folder contains itself, so this ends.
+        self.volume.check().map_err(|e| self.broken(&e))?;
         let mut found = Vec::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {

@@ -297,7 +297,10 @@ mod tests {
     fn each_mistake_has_its_message() {
         let folder = tempfile::tempdir().unwrap();
         let none = write(folder.path(), "a.c", "int f(void) { return 1; }");
-        assert!(matches!(modules(&[none.clone()], &[]), Err(Error::NoEntry)));
+        assert!(matches!(
+            modules(std::slice::from_ref(&none), &[]),
+            Err(Error::NoEntry)
+        ));
         let entry = write(folder.path(), "b.c", "int bf_main(void) { return 1; }");
         let again = write(folder.path(), "c.c", "int bf_main(void) { return 1; }");
         let both = modules(&[entry.clone(), again], &[]);

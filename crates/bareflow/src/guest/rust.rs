@@ -306,17 +306,16 @@ fn shims(undefined: &BTreeSet<String>, defined: &BTreeSet<String>) -> String {
     for symbol in undefined.difference(defined) {
         if symbol.contains("___rust_no_alloc_shim_is_unstable") {
             ir += &format!("define void @\"{symbol}\"() {{\n  ret void\n}}\n");
-        } else if symbol.ends_with("___rust_alloc_error_handler") {
-            if let Some(default) = defined
+        } else if symbol.ends_with("___rust_alloc_error_handler")
+            && let Some(default) = defined
                 .iter()
                 .find(|d| d.ends_with("___rdl_alloc_error_handler"))
-            {
-                ir += &format!(
-                    "declare void @\"{default}\"(i64, i64)\n\
-                     define void @\"{symbol}\"(i64 %size, i64 %align) {{\n  \
-                     call void @\"{default}\"(i64 %size, i64 %align)\n  unreachable\n}}\n"
-                );
-            }
+        {
+            ir += &format!(
+                "declare void @\"{default}\"(i64, i64)\n\
+                 define void @\"{symbol}\"(i64 %size, i64 %align) {{\n  \
+                 call void @\"{default}\"(i64 %size, i64 %align)\n  unreachable\n}}\n"
+            );
         }
     }
     ir
