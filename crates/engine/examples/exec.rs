@@ -1,4 +1,6 @@
-//! Runs `main` of a .bc or .ll file in the interpreter: `exec [--dump F] [--stats] [--compile even|odd] FILE [ARGS]`.
+//! Runs `main` of a .bc or .ll file in the interpreter.
+//!
+//! `exec [--dump FUNCTION] [--stats] [--compile even|odd] FILE [ARGS]`
 //!
 //! `--compile` has every other function compiled, by a hash of its name: calls then cross the border all the time.
 //!
