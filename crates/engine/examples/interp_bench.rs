@@ -1,4 +1,4 @@
-//! Speed of the interpreter beside `lli --force-interpreter` and `clang -O1 -fno-vectorize`.
+//! Speed of the interpreter beside lli and clang.
 //!
 //! `cargo run --release -p engine --example interp_bench` (the example `exec` must be built beside it). Each kernel of
 //! `tests/kernels` is compiled once to bitcode at -O1 and run by all three; runs take turns, the best of each counts, and

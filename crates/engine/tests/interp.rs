@@ -1,4 +1,4 @@
-//! The interpreter beside clang: C programs give the same output and exit code; IR does what LLVM says it does.
+//! The interpreter beside clang, and IR beside what LLVM says it does.
 //!
 //! The programs of `tests/corpus` have one subject each. What is expected of them is asked of clang -O0 as the test runs.
 //! With csmith installed, programs it generates are compared too: `BAREFLOW_CSMITH=N` for N of them instead of a few.

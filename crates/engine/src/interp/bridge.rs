@@ -1,4 +1,4 @@
-//! IR text of thunks, adapters and stubs: the border's machine code, made by LLVM.
+//! IR text of thunks, adapters and stubs: the border, made by LLVM.
 //!
 //! ```text
 //!  interpreter --thunk(function, slots, result)--> machine code

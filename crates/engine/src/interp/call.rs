@@ -1,4 +1,4 @@
-//! The border between interpreted functions and machine code, in both directions.
+//! The border between interpreted functions and machine code, both ways.
 //!
 //! Outwards, a thunk made by LLVM for the call's type takes the arguments' slots apart and puts them where the System V
 //! ABI wants them (see `bridge.rs`). Inwards, each function has an address of its own for machine code: a stub of 16

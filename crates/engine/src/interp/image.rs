@@ -1,4 +1,4 @@
-//! A program in the interpreter's form: decoded functions, variables in memory, addresses for machine code.
+//! A program ready to be interpreted: code, variables, addresses.
 
 use super::bridge;
 use super::call;

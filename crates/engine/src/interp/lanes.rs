@@ -1,4 +1,4 @@
-//! Operations on numbers: each takes and gives slots as the interpreter keeps them.
+//! Operations on numbers as the interpreter keeps them in slots.
 //!
 //! They serve three users: rare scalar operations, the lanes of vectors, and the tests, which compare the fast path of
 //! the loop with them. Integers come in extended with zeros and leave so; floats are their bits.

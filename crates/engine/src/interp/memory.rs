@@ -1,4 +1,4 @@
-//! Raw memory: the interpreter's stack, atomic access, and the ends of a program.
+//! Raw memory: stacks, atomic access, and the ends of a program.
 //!
 //! Each thread that interprets has a stack of its own, made at its first call and kept until the thread ends. It holds
 //! frames and the guest's stack variables:

@@ -1,4 +1,4 @@
-//! The loop: executes decoded instructions until the function that was entered returns.
+//! The loop: executes decoded instructions until the function returns.
 //!
 //! Calls between interpreted functions push a frame and stay in this loop; calls of machine code leave it through a
 //! thunk (see `call.rs`), and machine code that calls an interpreted function enters a new loop on the same stack.

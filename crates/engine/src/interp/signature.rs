@@ -1,4 +1,4 @@
-//! Types of functions as the System V ABI sees them: what thunks and adapters are made for.
+//! Types of functions as the System V ABI sees them.
 
 use super::shape::Shape;
 use llvm::ir::{Layout, Type, Value};

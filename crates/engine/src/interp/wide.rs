@@ -1,4 +1,4 @@
-//! Integers of more than 64 bits, and arithmetic that tells whether it overflowed.
+//! Integers of more than 64 bits, and arithmetic that tells of overflow.
 #![allow(unsafe_code)]
 
 use super::code::{OverflowOp, WideKind, WideOp};

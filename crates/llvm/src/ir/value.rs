@@ -1,4 +1,4 @@
-//! Values: arguments, instructions, constants, functions and variables; and basic blocks.
+//! Values (arguments, instructions, constants, globals) and basic blocks.
 
 use super::{Type, ask};
 use crate::text;

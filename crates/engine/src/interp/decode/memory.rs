@@ -1,4 +1,4 @@
-//! Memory: addresses, loads, stores, stack variables, atomics, fields of aggregates.
+//! Addresses, loads, stores, stack variables, atomics, fields.
 
 use super::analysis::Address;
 use super::{Decoder, Reason};

@@ -1,4 +1,4 @@
-//! From a function's IR to the interpreter's instructions, in one pass per question.
+//! From a function's IR to the interpreter's instructions.
 //!
 //! 1. `analysis`: which values are never needed on their own: address computations that become part of a load or store,
 //!    comparisons that become part of a branch, stack variables that are only loaded and stored.
