@@ -1,4 +1,4 @@
-//! RMSNorm, and the elementary arithmetic that every module shares.
+//! RMSNorm, and sums in one order.
 //!
 //! One rule holds for all float arithmetic of the program: **a sum has one order**. It does not
 //! depend on vector width, number of threads, batch size or platform, so the same model and seed
@@ -9,10 +9,8 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-pub mod half;
-pub mod math;
 mod rms;
 mod sum;
 
 pub use rms::rms_norm;
-pub use sum::{LANES, dot, sum_lanes, sum_of_squares};
+pub use sum::{LANES, sum_lanes, sum_of_squares};

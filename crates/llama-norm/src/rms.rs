@@ -1,11 +1,11 @@
 //! RMSNorm: Zhang & Sennrich, "Root Mean Square Layer Normalization", 2019.
 
-use crate::{math::sqrt, sum_of_squares};
+use crate::sum_of_squares;
 
 /// `out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]`, all slices `(dim)`.
 pub fn rms_norm(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     let mean = sum_of_squares(x) / x.len() as f32;
-    let scale = 1.0 / sqrt(mean + eps);
+    let scale = 1.0 / libm::sqrtf(mean + eps);
     for ((out, x), weight) in out.iter_mut().zip(x).zip(weight) {
         *out = x * scale * weight;
     }

