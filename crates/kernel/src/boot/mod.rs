@@ -15,9 +15,9 @@ use core::arch::global_asm;
 
 global_asm!(
     // --- headers ---------------------------------------------------------------------------------------------
-    // Multiboot2 specification 3.1: address tag (2), entry address tag (3). GRUB's ELF loader wants an `e_entry` among
-    // the virtual addresses, ours is physical for stage 2; with the address tag it copies the file as it lies, which is
-    // right because all segments follow each other in the file as they do in memory.
+    // Multiboot2 specification 3.1: address tag (2), entry address tag (3). With the address tag GRUB copies the file as
+    // it lies instead of reading it as ELF, which is right because all segments follow each other in the file as they
+    // do in memory.
     ".pushsection .boot.header,\"a\"",
     ".balign 8",
     "multiboot_header:",
