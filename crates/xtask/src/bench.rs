@@ -25,7 +25,8 @@ pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
         Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
         Some("peers") => bench_peers::bench(paths),
-        Some(other) => bail!("no bench {other}; there are: boot, disk, memory, peers"),
+        Some("tinyllama") => golden::tinyllama(paths),
+        Some(other) => bail!("no bench {other}; there are: boot, disk, memory, peers, tinyllama"),
     }
 }
 

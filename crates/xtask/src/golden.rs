@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::build::read;
+use crate::gen_model::{self, Kind};
 use crate::machines::{self, bareflow};
 use crate::paths::Paths;
 use crate::sh;
@@ -125,6 +126,46 @@ pub fn smollm2_image(paths: &Paths) -> Result<PathBuf> {
     let model = paths.smollm2()?;
     sh::output(bareflow(paths)?.arg("llm").arg(&model).arg("-o").arg(&path))?;
     Ok(path)
+}
+
+/// TinyLlama-1.1B's shapes with random weights: loads and generates, the same hosted and on a machine of 2 GiB.
+pub fn tinyllama(paths: &Paths) -> Result<()> {
+    let model = paths.root.join("cache/model/tinyllama-shape.Q4_0.gguf");
+    if !model.exists() {
+        let part = model.with_extension("part");
+        let vocabulary = "crates/llama/tests/data/ggml-vocab-llama-spm.gguf";
+        let vocabulary = paths.root.join(vocabulary);
+        gen_model::write(Kind::TinyLlama, "Q4_0", &vocabulary, 1, &part)?;
+        std::fs::rename(&part, &model).context("cannot rename the generated model")?;
+    }
+    let image = paths.scratch("images")?.join("tinyllama.img");
+    sh::output(
+        bareflow(paths)?
+            .arg("llm")
+            .arg(&model)
+            .arg("-o")
+            .arg(&image),
+    )?;
+    const MACHINE: Place = Place {
+        name: "machine",
+        options: &["--memory", "2048M", "--cpus", "2", "--accel", "tcg"],
+    };
+    const CONTEXT: [&str; 4] = ["--temperature", "0", "--context", "256"];
+    let mut tokens = Vec::new();
+    for place in [&HOSTED, &MACHINE] {
+        let found = generate(paths, &image, place, "The sea", 4, &CONTEXT)?;
+        println!("tinyllama shapes, {}: {}", place.name, pace(&found));
+        tokens.push(ids(&found["generated_ids"])?);
+    }
+    std::fs::remove_file(&image).context("cannot remove the image")?;
+    ensure!(
+        tokens[0].len() == 4 && tokens[0] == tokens[1],
+        "hosted {:?}, machine {:?}",
+        tokens[0],
+        tokens[1]
+    );
+    println!("the same tokens hosted and on a machine of 2 GiB, as promised");
+    Ok(())
 }
 
 /// Generates `count` tokens; gives back the program's JSON.
