@@ -32,6 +32,31 @@ fn fail(message: &str) -> ! {
     exit(1)
 }
 
+/// The C++ of `shim/`: what LLVM offers to C++ only. Built as LLVM itself was: no exceptions, no RTTI.
+fn compile_shim(include: &str) {
+    let mut files: Vec<_> = std::fs::read_dir("shim")
+        .map(|dir| dir.flatten().map(|e| e.path()).collect())
+        .unwrap_or_default();
+    files.retain(|f: &std::path::PathBuf| f.extension().is_some_and(|e| e == "cpp"));
+    files.sort();
+    println!("cargo:rerun-if-changed=shim");
+    cc::Build::new()
+        .cpp(true)
+        .cpp_link_stdlib(None)
+        .std("c++17")
+        .flag("-isystem")
+        .flag(include)
+        .flag("-fno-exceptions")
+        .flag("-fno-rtti")
+        .flag("-fno-plt")
+        .define("NDEBUG", None)
+        .warnings_into_errors(true)
+        .extra_warnings(true)
+        .opt_level(2)
+        .files(&files)
+        .compile("bareflow_llvm_shim");
+}
+
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=LLVM_CONFIG");
@@ -52,6 +77,7 @@ fn main() {
     let ask = |args: &[&str]| {
         run(config, args).unwrap_or_else(|| fail(&format!("{config} {} failed", args.join(" "))))
     };
+    compile_shim(&ask(&["--includedir"]));
     println!("cargo:rustc-link-search=native={}", ask(&["--libdir"]));
     let args: Vec<&str> = ["--link-static", "--libs"]
         .into_iter()

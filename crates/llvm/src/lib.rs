@@ -25,6 +25,7 @@ mod module;
 mod shape;
 mod target;
 mod text;
+mod transform;
 
 pub use context::{Context, Diagnostic, Severity};
 pub use error::Error;

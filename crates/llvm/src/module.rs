@@ -576,6 +576,11 @@ impl<'c> Module<'c> {
         }
     }
 
+    /// Takes over a module that was made in `context`.
+    pub(crate) fn from_raw(raw: LLVMModuleRef, context: &'c Context) -> Self {
+        Module { raw, context }
+    }
+
     pub(crate) fn raw(&self) -> LLVMModuleRef {
         self.raw
     }
