@@ -21,8 +21,10 @@ mod cpu;
 mod error;
 mod heat;
 pub mod interp;
+pub mod profile;
 mod program;
 mod symbols;
+pub mod trace;
 
 pub use code::{Code, HostSymbol};
 pub use compile::{Compiled, Level, Options, compile};

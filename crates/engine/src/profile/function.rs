@@ -1,0 +1,433 @@
+//! What is known of one guest function while it runs, and a copy of it for reports.
+
+use super::cycles::{Cycles, CyclesReport};
+use super::tier::Tier;
+use super::values::{Alignment, TopValues};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+/// How many counters of each kind a function has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Parameters of one machine word or less, in their order.
+    pub parameters: usize,
+    /// Basic blocks, counted in the order of the pristine IR.
+    pub blocks: usize,
+    /// Calls through a pointer, counted in the order of the pristine IR.
+    pub indirect_sites: usize,
+}
+
+/// One word-sized parameter.
+#[derive(Debug, Default)]
+pub struct Argument {
+    /// Its most frequent values.
+    pub values: TopValues,
+    /// Its alignment, for pointers.
+    pub alignment: Alignment,
+}
+
+/// A guarded variant, made for some values of the arguments.
+///
+/// The counters stay where they are as long as the `Arc` lives, so machine code may count in them.
+#[derive(Debug)]
+pub struct Variant {
+    /// What it assumes, such as `n = 288, align(p) >= 64`.
+    pub assumes: String,
+    /// Calls whose arguments fitted.
+    pub hits: AtomicU64,
+    /// Calls that went on to the next variant or the generic body.
+    pub misses: AtomicU64,
+}
+
+/// What became of the function in one tier.
+#[derive(Debug)]
+struct TierStats {
+    /// `u64::MAX`: not yet.
+    reached_ns: AtomicU64,
+    compiles: AtomicU32,
+    failures: AtomicU32,
+    compile_ns: AtomicU64,
+    code_bytes: AtomicU64,
+}
+
+const NEVER: u64 = u64::MAX;
+
+impl TierStats {
+    fn new() -> TierStats {
+        TierStats {
+            reached_ns: AtomicU64::new(NEVER),
+            compiles: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            compile_ns: AtomicU64::new(0),
+            code_bytes: AtomicU64::new(0),
+        }
+    }
+}
+
+/// The counters of one guest function.
+#[derive(Debug)]
+pub struct FunctionProfile {
+    id: u32,
+    name: Box<str>,
+    /// Times it was entered.
+    pub calls: AtomicU64,
+    /// Backward jumps taken in it.
+    pub back_edges: AtomicU64,
+    /// Times it went from one tier to a faster one in the middle of a loop.
+    pub osr_entries: AtomicU64,
+    /// Durations of calls, callees included, as probes measure them.
+    pub cycles: Cycles,
+    blocks: Box<[AtomicU64]>,
+    arguments: Box<[Argument]>,
+    indirect: Box<[TopValues]>,
+    tier: AtomicU8,
+    tiers: [TierStats; Tier::ALL.len()],
+    variants: RwLock<Vec<Arc<Variant>>>,
+    state: Mutex<Cow<'static, str>>,
+}
+
+/// Counters are valid whatever a thread that panicked was doing with them.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl FunctionProfile {
+    /// All zeros; `id` is the function's number in the program.
+    pub fn new(id: u32, name: &str, shape: Shape) -> FunctionProfile {
+        FunctionProfile {
+            id,
+            name: name.into(),
+            calls: AtomicU64::new(0),
+            back_edges: AtomicU64::new(0),
+            osr_entries: AtomicU64::new(0),
+            cycles: Cycles::new(),
+            blocks: (0..shape.blocks).map(|_| AtomicU64::new(0)).collect(),
+            arguments: (0..shape.parameters).map(|_| Argument::default()).collect(),
+            indirect: (0..shape.indirect_sites).map(|_| TopValues::new()).collect(),
+            tier: AtomicU8::new(0),
+            tiers: std::array::from_fn(|_| TierStats::new()),
+            variants: RwLock::new(Vec::new()),
+            state: Mutex::new(Cow::Borrowed("never called")),
+        }
+    }
+
+    /// The function's number in the program.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Its symbol.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Executions of each basic block.
+    pub fn blocks(&self) -> &[AtomicU64] {
+        &self.blocks
+    }
+
+    /// Its word-sized parameters.
+    pub fn arguments(&self) -> &[Argument] {
+        &self.arguments
+    }
+
+    /// The targets of each call through a pointer, as addresses that the guest sees.
+    pub fn indirect(&self) -> &[TopValues] {
+        &self.indirect
+    }
+
+    /// The tier whose code runs.
+    pub fn tier(&self) -> Tier {
+        Tier::from_index(self.tier.load(Relaxed).into()).unwrap_or_default()
+    }
+
+    /// Code of `tier` became what runs, `at_ns` nanoseconds after the start. The first time counts.
+    pub fn reached(&self, tier: Tier, at_ns: u64) {
+        self.tier.store(tier as u8, Relaxed);
+        let first = &self.tiers[tier.index()].reached_ns;
+        let _ = first.compare_exchange(NEVER, at_ns, Relaxed, Relaxed);
+    }
+
+    /// A compile ended well: it took `duration_ns` and gave `code_bytes` of machine code.
+    pub fn compiled(&self, tier: Tier, duration_ns: u64, code_bytes: u64) {
+        let stats = &self.tiers[tier.index()];
+        stats.compiles.fetch_add(1, Relaxed);
+        stats.compile_ns.fetch_add(duration_ns, Relaxed);
+        stats.code_bytes.store(code_bytes, Relaxed);
+    }
+
+    /// A compile failed after `duration_ns`; the old code stays.
+    pub fn compile_failed(&self, tier: Tier, duration_ns: u64) {
+        let stats = &self.tiers[tier.index()];
+        stats.failures.fetch_add(1, Relaxed);
+        stats.compile_ns.fetch_add(duration_ns, Relaxed);
+    }
+
+    /// Bytes of code of `tier` in memory; 0 after it was freed.
+    pub fn set_code_bytes(&self, tier: Tier, bytes: u64) {
+        self.tiers[tier.index()].code_bytes.store(bytes, Relaxed);
+    }
+
+    /// Starts to count for a guarded variant.
+    pub fn add_variant(&self, assumes: String) -> Arc<Variant> {
+        let variant =
+            Arc::new(Variant { assumes, hits: AtomicU64::new(0), misses: AtomicU64::new(0) });
+        let mut all = self.variants.write().unwrap_or_else(PoisonError::into_inner);
+        all.push(Arc::clone(&variant));
+        variant
+    }
+
+    /// The guarded variants so far, oldest first.
+    pub fn variants(&self) -> Vec<Arc<Variant>> {
+        self.variants.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says why it was promoted, or why not.
+    pub fn set_state(&self, why: impl Into<Cow<'static, str>>) {
+        *lock(&self.state) = why.into();
+    }
+
+    /// A copy of everything. Counters that move meanwhile may be a few events apart.
+    pub fn report(&self) -> FunctionReport {
+        let load = |counters: &[AtomicU64]| counters.iter().map(|c| c.load(Relaxed)).collect();
+        FunctionReport {
+            id: self.id,
+            name: self.name.to_string(),
+            tier: self.tier(),
+            calls: self.calls.load(Relaxed),
+            back_edges: self.back_edges.load(Relaxed),
+            osr_entries: self.osr_entries.load(Relaxed),
+            cycles: self.cycles.report(),
+            blocks: load(&self.blocks),
+            arguments: self.arguments.iter().map(ArgumentReport::of).collect(),
+            indirect_sites: self.indirect.iter().map(ValuesReport::of).collect(),
+            tiers: Tier::ALL.into_iter().filter_map(|tier| self.tier_report(tier)).collect(),
+            variants: self.variants().iter().map(|v| VariantReport::of(v)).collect(),
+            state: lock(&self.state).to_string(),
+        }
+    }
+
+    fn tier_report(&self, tier: Tier) -> Option<TierReport> {
+        let stats = &self.tiers[tier.index()];
+        let reached = stats.reached_ns.load(Relaxed);
+        let report = TierReport {
+            tier,
+            reached_ns: (reached != NEVER).then_some(reached),
+            compiles: stats.compiles.load(Relaxed),
+            failures: stats.failures.load(Relaxed),
+            compile_ns: stats.compile_ns.load(Relaxed),
+            code_bytes: stats.code_bytes.load(Relaxed),
+        };
+        let seen = report.reached_ns.is_some() || report.compiles > 0 || report.failures > 0;
+        seen.then_some(report)
+    }
+}
+
+/// A copy of a [`FunctionProfile`]; its JSON has these names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionReport {
+    /// Number in the program.
+    pub id: u32,
+    /// Symbol.
+    pub name: String,
+    /// The tier whose code ran last.
+    pub tier: Tier,
+    /// Times it was entered.
+    pub calls: u64,
+    /// Backward jumps taken.
+    pub back_edges: u64,
+    /// Entries into compiled code in the middle of a loop.
+    pub osr_entries: u64,
+    /// Measured durations of calls, callees included; null when none was measured.
+    pub cycles: Option<CyclesReport>,
+    /// Executions of each basic block, in the order of the pristine IR.
+    pub blocks: Vec<u64>,
+    /// Word-sized parameters in their order.
+    pub arguments: Vec<ArgumentReport>,
+    /// Targets of each call through a pointer.
+    pub indirect_sites: Vec<ValuesReport>,
+    /// The tiers it was compiled for or ran in, slowest first.
+    pub tiers: Vec<TierReport>,
+    /// Guarded variants, oldest first.
+    pub variants: Vec<VariantReport>,
+    /// Why it was promoted, or why not.
+    pub state: String,
+}
+
+/// The most frequent values of a stream.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ValuesReport {
+    /// How many values were seen.
+    pub total: u64,
+    /// The most frequent, with how often each was seen at least: `[[value, count], ..]`.
+    pub top: Vec<(u64, u64)>,
+}
+
+impl ValuesReport {
+    fn of(values: &TopValues) -> ValuesReport {
+        ValuesReport { total: values.total(), top: values.top() }
+    }
+}
+
+/// One word-sized parameter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArgumentReport {
+    /// Its values.
+    pub values: ValuesReport,
+    /// Pointers seen whose alignment is 1, 2, 4, 8, 16, 32, and 64 or more; empty when none was seen.
+    pub alignments: Vec<u64>,
+    /// Null pointers seen, when it is a pointer.
+    pub nulls: u64,
+}
+
+impl ArgumentReport {
+    fn of(argument: &Argument) -> ArgumentReport {
+        let counts = argument.alignment.counts();
+        let seen = counts.iter().any(|&n| n > 0);
+        ArgumentReport {
+            values: ValuesReport::of(&argument.values),
+            alignments: if seen { counts.to_vec() } else { Vec::new() },
+            nulls: argument.alignment.nulls(),
+        }
+    }
+}
+
+/// What became of a function in one tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierReport {
+    /// The tier.
+    pub tier: Tier,
+    /// When its code first ran, in nanoseconds after the start; null when it never did.
+    pub reached_ns: Option<u64>,
+    /// Compiles that ended well.
+    pub compiles: u32,
+    /// Compiles that failed.
+    pub failures: u32,
+    /// Time of all compiles, in nanoseconds.
+    pub compile_ns: u64,
+    /// Machine code of the last compile, in bytes; 0 after it was freed.
+    pub code_bytes: u64,
+}
+
+/// One guarded variant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VariantReport {
+    /// What it assumes.
+    pub assumes: String,
+    /// Calls whose arguments fitted.
+    pub hits: u64,
+    /// Calls whose arguments did not.
+    pub misses: u64,
+}
+
+impl VariantReport {
+    fn of(variant: &Variant) -> VariantReport {
+        VariantReport {
+            assumes: variant.assumes.clone(),
+            hits: variant.hits.load(Relaxed),
+            misses: variant.misses.load(Relaxed),
+        }
+    }
+}
+
+impl FunctionReport {
+    /// Whether any of it ran.
+    pub fn ran(&self) -> bool {
+        self.calls > 0 || self.back_edges > 0 || self.blocks.iter().any(|&n| n > 0)
+    }
+
+    /// Basic blocks that ran.
+    pub fn blocks_reached(&self) -> usize {
+        self.blocks.iter().filter(|&&n| n > 0).count()
+    }
+
+    /// Estimated cycles of all calls: the measured average times the calls.
+    pub fn estimated_cycles(&self) -> Option<u64> {
+        let cycles = self.cycles?;
+        let calls = u128::from(self.calls.max(cycles.samples));
+        let total = u128::from(cycles.total) * calls / u128::from(cycles.samples.max(1));
+        Some(u64::try_from(total).unwrap_or(u64::MAX))
+    }
+
+    /// Time of all its compiles, in nanoseconds.
+    pub fn compile_ns(&self) -> u64 {
+        self.tiers.iter().map(|t| t.compile_ns).sum()
+    }
+
+    /// Its machine code of all tiers, in bytes.
+    pub fn code_bytes(&self) -> u64 {
+        self.tiers.iter().map(|t| t.code_bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile() -> FunctionProfile {
+        let shape = Shape { parameters: 2, blocks: 3, indirect_sites: 1 };
+        FunctionProfile::new(7, "matmul", shape)
+    }
+
+    #[test]
+    fn a_new_function_never_ran() {
+        let report = profile().report();
+        assert!(!report.ran());
+        assert_eq!((report.id, report.name.as_str(), report.tier), (7, "matmul", Tier::Interp));
+        assert_eq!((report.blocks.len(), report.blocks_reached()), (3, 0));
+        assert_eq!((report.arguments.len(), report.indirect_sites.len()), (2, 1));
+        assert_eq!((report.tiers.len(), report.state.as_str()), (0, "never called"));
+        assert_eq!((report.cycles, report.estimated_cycles()), (None, None));
+    }
+
+    #[test]
+    fn everything_counted_is_reported() {
+        let f = profile();
+        f.calls.store(100, Relaxed);
+        f.blocks()[1].store(5, Relaxed);
+        f.arguments()[0].values.record(288);
+        f.arguments()[1].alignment.record(0x40);
+        f.indirect()[0].record(0x1234);
+        f.cycles.record(50);
+        f.reached(Tier::Interp, 10);
+        f.reached(Tier::O2, 20);
+        f.reached(Tier::O2, 30);
+        f.compiled(Tier::O2, 1_000, 64);
+        f.compile_failed(Tier::O3, 500);
+        let variant = f.add_variant("n = 288".to_owned());
+        variant.hits.store(9, Relaxed);
+        variant.misses.store(1, Relaxed);
+        f.set_state("compile at O3 failed");
+
+        let report = f.report();
+        assert!(report.ran());
+        assert_eq!(report.blocks_reached(), 1);
+        assert_eq!(report.estimated_cycles(), Some(5_000));
+        assert_eq!(report.arguments[0].values.top, [(288, 1)]);
+        assert_eq!(report.arguments[0].alignments, [0u64; 0]);
+        assert_eq!(report.arguments[1].alignments, [0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(report.indirect_sites[0].top, [(0x1234, 1)]);
+        assert_eq!(report.tier, Tier::O2);
+        let names: Vec<Tier> = report.tiers.iter().map(|t| t.tier).collect();
+        assert_eq!(names, [Tier::Interp, Tier::O2, Tier::O3]);
+        assert_eq!(report.tiers[1].reached_ns, Some(20));
+        assert_eq!(report.tiers[2].reached_ns, None);
+        assert_eq!((report.compile_ns(), report.code_bytes()), (1_500, 64));
+        assert_eq!((report.variants[0].hits, report.variants[0].misses), (9, 1));
+        assert_eq!(report.state, "compile at O3 failed");
+    }
+
+    #[test]
+    fn json_keeps_everything() {
+        let f = profile();
+        f.calls.store(u64::MAX, Relaxed);
+        f.cycles.record(50);
+        f.compiled(Tier::O1, 1, 2);
+        f.add_variant("n = 1".to_owned());
+        let report = f.report();
+        let json = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<FunctionReport>(&json).unwrap(), report);
+    }
+}

@@ -1,0 +1,19 @@
+//! What running a program teaches about it.
+//!
+//! ```text
+//!   interpreter, counters in O0..O2 code, probes --atomics--> FunctionProfile     (function, values)
+//!                                                                 |  a plain copy
+//!                                                                 v
+//!                                              FunctionReport --> ProfileReport --> text, JSON
+//! ```
+//!
+//! Whoever counts does it with relaxed atomics, from any thread, and never waits. Whoever reads takes a copy.
+
+pub mod cycles;
+pub mod function;
+pub mod tier;
+pub mod values;
+
+pub use function::{FunctionProfile, FunctionReport};
+pub use tier::Tier;
+pub use values::{Alignment, TopValues};
