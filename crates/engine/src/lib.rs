@@ -24,6 +24,7 @@ pub mod interp;
 pub mod profile;
 mod program;
 mod symbols;
+pub mod tier;
 pub mod trace;
 
 pub use code::{Code, HostSymbol};
