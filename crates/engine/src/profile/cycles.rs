@@ -112,12 +112,38 @@ mod tests {
         assert_eq!(cycles.report(), None);
         [30, 10, 20].into_iter().for_each(|c| cycles.record(c));
         let report = cycles.report().unwrap();
-        assert_eq!(report, CyclesReport { samples: 3, total: 60, min: 10, max: 30 });
+        assert_eq!(
+            report,
+            CyclesReport {
+                samples: 3,
+                total: 60,
+                min: 10,
+                max: 30
+            }
+        );
         assert_eq!(report.average(), 20);
-        cycles.add(&CyclesReport { samples: 1, total: 5, min: 5, max: 5 });
-        let sum = CyclesReport { samples: 4, total: 65, min: 5, max: 30 };
+        cycles.add(&CyclesReport {
+            samples: 1,
+            total: 5,
+            min: 5,
+            max: 5,
+        });
+        let sum = CyclesReport {
+            samples: 4,
+            total: 65,
+            min: 5,
+            max: 30,
+        };
         assert_eq!(cycles.report(), Some(sum));
-        assert_eq!(report.and(CyclesReport { samples: 1, total: 5, min: 5, max: 5 }), sum);
+        assert_eq!(
+            report.and(CyclesReport {
+                samples: 1,
+                total: 5,
+                min: 5,
+                max: 5
+            }),
+            sum
+        );
     }
 
     #[test]

@@ -105,7 +105,9 @@ impl FunctionProfile {
             cycles: Cycles::new(),
             blocks: (0..shape.blocks).map(|_| AtomicU64::new(0)).collect(),
             arguments: (0..shape.parameters).map(|_| Argument::default()).collect(),
-            indirect: (0..shape.indirect_sites).map(|_| TopValues::new()).collect(),
+            indirect: (0..shape.indirect_sites)
+                .map(|_| TopValues::new())
+                .collect(),
             tier: AtomicU8::new(0),
             tiers: std::array::from_fn(|_| TierStats::new()),
             variants: RwLock::new(Vec::new()),
@@ -172,16 +174,25 @@ impl FunctionProfile {
 
     /// Starts to count for a guarded variant.
     pub fn add_variant(&self, assumes: String) -> Arc<Variant> {
-        let variant =
-            Arc::new(Variant { assumes, hits: AtomicU64::new(0), misses: AtomicU64::new(0) });
-        let mut all = self.variants.write().unwrap_or_else(PoisonError::into_inner);
+        let variant = Arc::new(Variant {
+            assumes,
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        });
+        let mut all = self
+            .variants
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         all.push(Arc::clone(&variant));
         variant
     }
 
     /// The guarded variants so far, oldest first.
     pub fn variants(&self) -> Vec<Arc<Variant>> {
-        self.variants.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.variants
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Says why it was promoted, or why not.
@@ -203,8 +214,15 @@ impl FunctionProfile {
             blocks: load(&self.blocks),
             arguments: self.arguments.iter().map(ArgumentReport::of).collect(),
             indirect_sites: self.indirect.iter().map(ValuesReport::of).collect(),
-            tiers: Tier::ALL.into_iter().filter_map(|tier| self.tier_report(tier)).collect(),
-            variants: self.variants().iter().map(|v| VariantReport::of(v)).collect(),
+            tiers: Tier::ALL
+                .into_iter()
+                .filter_map(|tier| self.tier_report(tier))
+                .collect(),
+            variants: self
+                .variants()
+                .iter()
+                .map(|v| VariantReport::of(v))
+                .collect(),
             state: lock(&self.state).to_string(),
         }
     }
@@ -267,7 +285,10 @@ pub struct ValuesReport {
 
 impl ValuesReport {
     fn of(values: &TopValues) -> ValuesReport {
-        ValuesReport { total: values.total(), top: values.top() }
+        ValuesReport {
+            total: values.total(),
+            top: values.top(),
+        }
     }
 }
 
@@ -367,7 +388,11 @@ mod tests {
     use super::*;
 
     fn profile() -> FunctionProfile {
-        let shape = Shape { parameters: 2, blocks: 3, indirect_sites: 1 };
+        let shape = Shape {
+            parameters: 2,
+            blocks: 3,
+            indirect_sites: 1,
+        };
         FunctionProfile::new(7, "matmul", shape)
     }
 
@@ -375,10 +400,19 @@ mod tests {
     fn a_new_function_never_ran() {
         let report = profile().report();
         assert!(!report.ran());
-        assert_eq!((report.id, report.name.as_str(), report.tier), (7, "matmul", Tier::Interp));
+        assert_eq!(
+            (report.id, report.name.as_str(), report.tier),
+            (7, "matmul", Tier::Interp)
+        );
         assert_eq!((report.blocks.len(), report.blocks_reached()), (3, 0));
-        assert_eq!((report.arguments.len(), report.indirect_sites.len()), (2, 1));
-        assert_eq!((report.tiers.len(), report.state.as_str()), (0, "never called"));
+        assert_eq!(
+            (report.arguments.len(), report.indirect_sites.len()),
+            (2, 1)
+        );
+        assert_eq!(
+            (report.tiers.len(), report.state.as_str()),
+            (0, "never called")
+        );
         assert_eq!((report.cycles, report.estimated_cycles()), (None, None));
     }
 
@@ -428,6 +462,9 @@ mod tests {
         f.add_variant("n = 1".to_owned());
         let report = f.report();
         let json = serde_json::to_string(&report).unwrap();
-        assert_eq!(serde_json::from_str::<FunctionReport>(&json).unwrap(), report);
+        assert_eq!(
+            serde_json::from_str::<FunctionReport>(&json).unwrap(),
+            report
+        );
     }
 }

@@ -41,7 +41,13 @@ impl Tier {
 
     /// The level of optimisation; `None` for the interpreter.
     pub fn level(self) -> Option<Level> {
-        [None, Some(Level::O0), Some(Level::O1), Some(Level::O2), Some(Level::O3)][self.index()]
+        [
+            None,
+            Some(Level::O0),
+            Some(Level::O1),
+            Some(Level::O2),
+            Some(Level::O3),
+        ][self.index()]
     }
 
     /// The name on the command line and in reports.

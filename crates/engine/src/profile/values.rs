@@ -57,7 +57,9 @@ impl TopValues {
                 free = free.or(Some(entry));
             } else if entry.value.load(Relaxed) == value {
                 bump(&entry.count);
-                entry.credit.store(entry.credit.load(Relaxed).saturating_add(1), Relaxed);
+                entry
+                    .credit
+                    .store(entry.credit.load(Relaxed).saturating_add(1), Relaxed);
                 return;
             }
         }
@@ -125,7 +127,9 @@ impl TopValues {
         self.total.store(total, Relaxed);
         for (entry, &(value, count)) in self.entries.iter().zip(top) {
             entry.value.store(value, Relaxed);
-            entry.credit.store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
+            entry
+                .credit
+                .store(u32::try_from(count).unwrap_or(u32::MAX), Relaxed);
             entry.count.store(count, Relaxed);
         }
     }
@@ -172,7 +176,10 @@ impl Alignment {
 
     /// The alignment in bytes that all pointers but nulls had; `None` when there was none.
     pub fn always(&self) -> Option<u64> {
-        self.counts().iter().position(|&n| n > 0).map(|bits| 1 << bits)
+        self.counts()
+            .iter()
+            .position(|&n| n > 0)
+            .map(|bits| 1 << bits)
     }
 
     /// The largest alignment in bytes that at least `share` (0 to 1) of the pointers had, nulls not counted.
@@ -267,7 +274,10 @@ mod tests {
             }
         });
         let top = values.top();
-        assert!(top.iter().all(|&(value, _)| value == a || value == b), "{top:x?}");
+        assert!(
+            top.iter().all(|&(value, _)| value == a || value == b),
+            "{top:x?}"
+        );
         assert_eq!(top.len(), 2);
         assert!(values.total() <= 400_000);
     }
