@@ -21,6 +21,7 @@ mod cpu;
 mod error;
 mod heat;
 pub mod interp;
+pub mod memory;
 pub mod profile;
 mod program;
 mod symbols;
