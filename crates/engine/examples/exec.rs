@@ -101,8 +101,13 @@ fn run(args: Args) -> Result<i32, String> {
         compile: args.compile,
         ..Options::default()
     };
-    let image = Image::new(&mut module, &Cpu::detect(), &resolve, options)
-        .map_err(|e| format!("{}: {e}", args.file))?;
+    let image = Image::new(
+        &mut module,
+        &Cpu::detect(),
+        std::sync::Arc::new(resolve),
+        options,
+    )
+    .map_err(|e| format!("{}: {e}", args.file))?;
     if args.stats {
         let count = image.functions().count();
         eprintln!(

@@ -87,6 +87,9 @@ pub enum Error {
     /// LLVM failed on the linked program.
     #[error("{0}")]
     Llvm(#[from] llvm::Error),
+    /// Code memory could not be had, or a unit not be linked.
+    #[error("{0}")]
+    Memory(#[from] crate::memory::MemoryError),
     /// A compiled object cannot be read back.
     #[error("compiled code cannot be read: {message}")]
     Object {

@@ -267,7 +267,13 @@ fn with_image<R>(text: &str, options: Options, f: impl FnOnce(&Image) -> R) -> R
     let text = format!("{layout}\ntarget triple = \"{}\"\n{text}", llvm::TRIPLE);
     let mut module = Module::from_ir(&context, "test", &text).expect("reads");
     module.verify().expect("valid");
-    let image = Image::new(&mut module, &Cpu::detect(), &|_| None, options).expect("loads");
+    let image = Image::new(
+        &mut module,
+        &Cpu::detect(),
+        std::sync::Arc::new(|_: &str| None),
+        options,
+    )
+    .expect("loads");
     f(&image)
 }
 
@@ -549,7 +555,7 @@ fn machine_code_calls_back() {
             sum,
             (0..4)
                 .map(|k| (0..100).map(|i| f64::from(k - i) * 0.5).sum::<f64>())
-                .sum()
+                .sum::<f64>()
         );
     });
 }

@@ -14,8 +14,10 @@ use std::fmt::Write;
 
 /// Symbol of the adapters' way into the interpreter.
 pub(crate) const ENTER: &str = "bareflow.interp.enter";
-/// Symbol of the first stub.
-pub(crate) const STUBS: &str = "bareflow.interp.stubs";
+/// Name of adapter `n`.
+pub(crate) fn adapter_name(n: usize) -> String {
+    format!("bareflow.adapter.{n}")
+}
 
 /// Name of thunk `n`.
 pub(crate) fn thunk_name(n: usize) -> String {
@@ -191,9 +193,10 @@ fn adapter(n: usize, s: &Signature) -> String {
         params.push("...".into());
     }
     let mut out = format!(
-        "define internal cc {} {} @adapter.{n}({}) #0 {{\n",
+        "define cc {} {} @\"{}\"({}) #0 {{\n",
         s.conv,
         s.result,
+        adapter_name(n),
         params.join(", ")
     );
     let words = s.callee_slots().max(1);
@@ -236,47 +239,28 @@ fn adapter(n: usize, s: &Signature) -> String {
 
 const TAIL: &str = "attributes #0 = { nounwind }\n";
 
-/// A module with an adapter for each type, and a stub for each function: (address of its entry, number of its type).
-pub(crate) fn adapters(types: &[Signature], stubs: &[(usize, u32)]) -> String {
+/// A module with an adapter for each type of function, and a thunk for each type of call.
+pub(crate) fn module(functions: &[Signature], calls: &[Signature]) -> String {
     let mut out = format!("target triple = \"{}\"\n", llvm::TRIPLE);
-    let mut line = |text: &str| {
-        let _ = writeln!(out, "module asm \"{text}\"");
-    };
-    line(".text");
-    line(".p2align 4");
-    line(&format!(".globl {STUBS}"));
-    line(&format!(".type {STUBS}, @function"));
-    line(&format!("{STUBS}:"));
-    for (entry, ty) in stubs {
-        line(&format!("movabsq $0x{entry:x}, %r10"));
-        line(&format!("jmp adapter.{ty}"));
-        line(".p2align 4");
-    }
     let _ = writeln!(out, "declare void @{ENTER}(ptr, ptr, ptr)");
     let _ = writeln!(out, "declare void @llvm.va_start.p0(ptr)");
-    for (n, s) in types.iter().enumerate() {
+    for (n, s) in functions.iter().enumerate() {
         out += &adapter(n, s);
     }
-    let used: Vec<String> = (0..types.len())
-        .map(|n| format!("ptr @adapter.{n}"))
-        .collect();
-    if !used.is_empty() {
-        // Only the stubs use them, and assembly text does not count as a use.
-        let _ = writeln!(
-            out,
-            "@llvm.used = appending global [{} x ptr] [{}], section \"llvm.metadata\"",
-            used.len(),
-            used.join(", ")
-        );
+    for (n, s) in calls.iter().enumerate() {
+        out += &thunk(&thunk_name(n), s);
     }
     out + TAIL
 }
 
-/// A module with a thunk for each type of call.
-pub(crate) fn thunks(types: &[Signature]) -> String {
-    let mut out = format!("target triple = \"{}\"\n", llvm::TRIPLE);
-    for (n, s) in types.iter().enumerate() {
-        out += &thunk(&thunk_name(n), s);
-    }
-    out + TAIL
+/// Bytes from one stub to the next.
+pub(crate) const STUB_BYTES: usize = 16;
+
+/// The machine code of a stub: `movabs $entry, %r10; jmp *(%r10)`. The first word of an entry is its target.
+pub(crate) fn stub(entry: u64) -> [u8; STUB_BYTES] {
+    let mut code = [0xCC; STUB_BYTES];
+    code[..2].copy_from_slice(&[0x49, 0xBA]);
+    code[2..10].copy_from_slice(&entry.to_le_bytes());
+    code[10..13].copy_from_slice(&[0x41, 0xFF, 0x22]);
+    code
 }

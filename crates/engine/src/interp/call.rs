@@ -6,7 +6,8 @@
 //! arguments into slots and calls [`enter`].
 #![allow(unsafe_code)]
 
-use super::code::{AtomicIns, AtomicKind};
+use super::bridge::STUB_BYTES;
+use super::code::{AtomicIns, AtomicKind, Code, LoopHead};
 use super::entry::FuncEntry;
 use super::memory::{self, with_stack};
 use super::op::Ins;
@@ -14,9 +15,6 @@ use super::run;
 use std::ptr::with_exposed_provenance;
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// Bytes from one stub to the next.
-pub(crate) const STUB_BYTES: usize = 16;
 
 /// Stubs of the image that runs: first address, end, address of a table of entries by stub.
 ///
@@ -105,10 +103,21 @@ pub(crate) unsafe extern "C" fn enter(entry: *const FuncEntry, args: *const u64,
 /// # Safety
 /// `args` are its parameters' slots, `ret` is room for the result.
 pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
-    entry
-        .calls
-        .store(entry.calls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-    match entry.code() {
+    if entry.count_call() {
+        // SAFETY: the caller promised so many words.
+        counted(entry, unsafe {
+            std::slice::from_raw_parts(args, entry.arg_slots as usize)
+        });
+    }
+    let hot = entry.hot.load(Ordering::Acquire);
+    // A variadic function that became machine code just now: its arguments are laid out for the interpreter already.
+    let code = if hot.is_null() && entry.variadic {
+        entry.code()
+    } else {
+        // SAFETY: the form an entry was given, which lives as long as the entry.
+        unsafe { hot.as_ref() }
+    };
+    match code {
         // SAFETY: the code is the decoder's; the rest as the caller promised.
         Some(code) => with_stack(|stack| unsafe {
             run::run(code, args, entry.arg_slots as usize, ret, stack);
@@ -122,6 +131,50 @@ pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
             unsafe { native(thunk, function, args, ret) }
         }
     }
+}
+
+/// Tells whoever watches that the countdown of calls ended.
+#[cold]
+pub(crate) fn counted(entry: &FuncEntry, args: &[u64]) {
+    if let Some(watch) = entry.watch.get() {
+        watch.called(entry, Some(args));
+    }
+}
+
+/// The entry a form was given to.
+fn entry_of(code: &Code) -> Option<&FuncEntry> {
+    let entry = with_exposed_provenance::<FuncEntry>(code.entry);
+    // SAFETY: set by the entry that owns the code and has a fixed address; 0 before.
+    unsafe { entry.as_ref() }
+}
+
+/// Tells whoever watches about a call through a pointer.
+pub(crate) fn called_through(code: &Code, site: u32, target: usize) {
+    if let Some(entry) = entry_of(code)
+        && let Some(watch) = entry.watch.get()
+    {
+        watch.called_through(entry, site, target as u64);
+    }
+}
+
+/// Tells whoever watches about a step of backward jumps to the instruction `at`. Gives the loop and the code that takes
+/// over, if there is some.
+#[cold]
+pub(crate) fn went_round(code: &Code, at: u32, step: u32) -> Option<(&LoopHead, usize)> {
+    let entry = entry_of(code)?;
+    let head = code.loops.iter().find(|l| l.at == at)?;
+    let osr = entry.watch.get()?.went_round(entry, head, step)?;
+    Some((head, osr))
+}
+
+/// Continues a loop in compiled code, up to the end of its function.
+///
+/// # Safety
+/// `osr` was compiled for the loop whose live values are in `buffer`; `result` has room for the function's result.
+pub(crate) unsafe fn on_stack_replacement(osr: usize, buffer: *mut u64, result: *mut u64) {
+    type Entry = unsafe extern "C" fn(*mut u64, *mut u64);
+    // SAFETY: as the caller promised; on-stack replacement entries have this type.
+    unsafe { std::mem::transmute::<usize, Entry>(osr)(buffer, result) }
 }
 
 /// Executes an atomic operation.

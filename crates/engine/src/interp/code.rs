@@ -40,6 +40,12 @@ pub struct Code {
     pub(crate) loops: Vec<LoopHead>,
     /// Backward jumps, in steps.
     pub(crate) back_edges: AtomicU64,
+    /// Backward jumps in a step, at least 1.
+    pub(crate) heat_step: u32,
+    /// Words of the result.
+    pub(crate) result_words: usize,
+    /// Address of the function's entry.
+    pub(crate) entry: usize,
 }
 
 /// A loop header: where on-stack replacement can leave the interpreter.
@@ -51,6 +57,31 @@ pub struct LoopHead {
     pub at: u32,
     /// Values that are alive there, the block's phis included: where they lie, and which they are.
     pub live: Vec<LiveValue>,
+    /// Stack variables with a fixed place: byte of the frame, and which value they are.
+    pub variables: Vec<(u32, u32)>,
+}
+
+impl LoopHead {
+    /// Words of the buffer that hands the loop over: the live values one after another, then the addresses of variables.
+    pub fn buffer_words(&self) -> usize {
+        let live: usize = self.live.iter().map(|v| usize::from(v.slots)).sum();
+        live + self.variables.len()
+    }
+
+    /// The same with each value's offset: (number of the value, byte of the buffer).
+    pub fn buffer_layout(&self) -> Vec<(u32, u32)> {
+        let mut word = 0;
+        let mut layout = Vec::new();
+        for v in &self.live {
+            layout.push((v.value, word * 8));
+            word += u32::from(v.slots);
+        }
+        for (_, value) in &self.variables {
+            layout.push((*value, word * 8));
+            word += 1;
+        }
+        layout
+    }
 }
 
 /// A value that is alive at a loop header.
@@ -270,6 +301,8 @@ pub(crate) enum SwitchTable {
 pub(crate) struct CallSite {
     /// Slot of the address.
     pub callee: i16,
+    /// Which of the function's calls through a pointer it is, if it is one.
+    pub through_pointer: Option<u32>,
     /// The type called with.
     pub signature: u32,
     /// Code that calls a native function of this type.

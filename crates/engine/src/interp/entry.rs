@@ -1,42 +1,98 @@
 //! What the interpreter knows of each function of the program.
 
-use super::code::Code;
+use super::code::{Code, LoopHead};
+use crate::memory::{Cell, Region};
 use std::ptr::null_mut;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+/// Calls after which nobody wants to be told: more than can be.
+pub(crate) const NEVER: i64 = i64::MAX;
+
+/// Who is told when functions and loops get hot.
+pub(crate) trait Watch: Send + Sync {
+    /// The countdown of calls ended. `args` are the parameters' slots, if the interpreter is about to run it.
+    fn called(&self, entry: &FuncEntry, args: Option<&[u64]>);
+
+    /// A loop of an interpreted function went round `steps` times more. Gives the address of code that takes over at its
+    /// header, if there is some.
+    fn went_round(&self, entry: &FuncEntry, head: &LoopHead, steps: u32) -> Option<usize>;
+
+    /// An interpreted function is about to call through a pointer: its call site, counted in the order of the IR.
+    fn called_through(&self, entry: &FuncEntry, site: u32, target: u64);
+}
 
 /// A function: its code, its machine code if there is some, and how often it was called.
 ///
-/// Its address is fixed while the image lives; instructions and machine code stubs hold it.
-#[derive(Debug)]
+/// Its address is fixed while the image lives; instructions and stubs hold it, and stubs know that `target` is its
+/// first word.
+#[repr(C)]
 pub struct FuncEntry {
-    pub(crate) name: String,
-    /// Decoded form; absent for functions that are machine code only.
-    pub(crate) code: OnceLock<Box<Code>>,
-    /// The same as a plain pointer for the loop; null if there is none.
-    pub(crate) hot: std::sync::atomic::AtomicPtr<Code>,
+    /// Where the stub jumps: an adapter that enters the interpreter, or machine code.
+    pub(crate) target: AtomicUsize,
+    /// Decoded form that runs; null while machine code does.
+    pub(crate) hot: AtomicPtr<Code>,
     /// Address of machine code; 0 if there is none.
     pub(crate) native: AtomicUsize,
+    /// Code that calls machine code of this type; 0 for variadic functions, whose call sites have their own.
+    pub(crate) thunk: AtomicUsize,
+    /// Adapter that enters the interpreter.
+    pub(crate) adapter: AtomicUsize,
+    /// Calls left until somebody is told.
+    countdown: *const Cell,
+    /// What the countdown started from.
+    armed: AtomicI64,
+    /// Calls of countdowns that ended.
+    counted: AtomicU64,
+    /// Decoded form; absent for functions that are machine code only.
+    pub(crate) code: OnceLock<Box<Code>>,
+    pub(crate) watch: OnceLock<Arc<dyn Watch>>,
+    pub(crate) name: String,
+    /// Number of its stub, slot and cell.
+    pub(crate) id: u32,
     /// Number of its type.
     pub(crate) signature: u32,
-    /// Code that calls machine code of this type; 0 until it is made.
-    pub(crate) thunk: AtomicUsize,
     /// Words of its parameters, the hidden one of variadic functions included.
     pub(crate) arg_slots: u32,
-    pub(crate) calls: AtomicU64,
+    pub(crate) variadic: bool,
+    region: Arc<Region>,
 }
 
+// SAFETY: all that changes is atomic; the cell belongs to the region, which the entry keeps alive.
+#[allow(unsafe_code)]
+unsafe impl Send for FuncEntry {}
+// SAFETY: as above.
+#[allow(unsafe_code)]
+unsafe impl Sync for FuncEntry {}
+
 impl FuncEntry {
-    pub(crate) fn new(name: String, signature: u32, arg_slots: u32) -> Self {
+    pub(crate) fn new(
+        name: String,
+        id: u32,
+        signature: u32,
+        arg_slots: u32,
+        variadic: bool,
+        region: &Arc<Region>,
+    ) -> Self {
+        let cell = region.cell(id as usize);
+        cell.countdown.store(NEVER, Ordering::Relaxed);
         FuncEntry {
-            name,
-            code: OnceLock::new(),
-            hot: std::sync::atomic::AtomicPtr::new(null_mut()),
+            target: AtomicUsize::new(0),
+            hot: AtomicPtr::new(null_mut()),
             native: AtomicUsize::new(0),
-            signature,
             thunk: AtomicUsize::new(0),
+            adapter: AtomicUsize::new(0),
+            countdown: &raw const *cell,
+            armed: AtomicI64::new(NEVER),
+            counted: AtomicU64::new(0),
+            code: OnceLock::new(),
+            watch: OnceLock::new(),
+            name,
+            id,
+            signature,
             arg_slots,
-            calls: AtomicU64::new(0),
+            variadic,
+            region: region.clone(),
         }
     }
 
@@ -45,25 +101,92 @@ impl FuncEntry {
         &self.name
     }
 
-    /// Its decoded form, if it is interpreted.
+    /// Its decoded form, if it can be interpreted.
     pub fn code(&self) -> Option<&Code> {
         self.code.get().map(|c| &**c)
     }
 
-    /// Calls so far that went through the interpreter.
-    pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+    /// The countdown of its calls.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(crate) fn cell(&self) -> &Cell {
+        // SAFETY: a cell of the region that `self` keeps alive.
+        unsafe { &*self.countdown }
     }
 
-    /// Backward jumps taken in it so far, in steps of [`HEAT_STEP`](super::HEAT_STEP).
+    /// Calls so far, those of code that counts: the interpreter, O0, O1 and O2.
+    pub fn calls(&self) -> u64 {
+        let left = self.cell().countdown.load(Ordering::Relaxed);
+        let now = self.armed.load(Ordering::Relaxed).wrapping_sub(left).max(0);
+        self.counted.load(Ordering::Relaxed) + now as u64
+    }
+
+    /// Counts one call; true when the countdown ends with it.
+    #[inline(always)]
+    pub(crate) fn count_call(&self) -> bool {
+        let cell = &self.cell().countdown;
+        let left = cell.load(Ordering::Relaxed).wrapping_sub(1);
+        cell.store(left, Ordering::Relaxed);
+        left == 0
+    }
+
+    /// Starts a new countdown.
+    pub(crate) fn arm(&self, calls: i64) {
+        let calls = calls.max(1);
+        let left = self.cell().countdown.swap(calls, Ordering::Relaxed);
+        let armed = self.armed.swap(calls, Ordering::Relaxed);
+        self.counted
+            .fetch_add(armed.wrapping_sub(left).max(0) as u64, Ordering::Relaxed);
+    }
+
+    /// Backward jumps taken in it so far while it was interpreted, in steps of [`HEAT_STEP`](super::HEAT_STEP).
     pub fn back_edges(&self) -> u64 {
         self.code()
             .map_or(0, |c| c.back_edges.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set_code(&self, code: Code) {
-        let code = self.code.get_or_init(|| Box::new(code));
+    /// The stub's address is what everybody outside calls.
+    pub(crate) fn slot(&self) -> &AtomicUsize {
+        self.region.slot(self.id as usize)
+    }
+
+    /// Takes the decoded form; it does not run yet.
+    pub(crate) fn set_code(&self, mut code: Code) {
+        code.entry = (&raw const *self).expose_provenance();
+        let _ = self.code.set(Box::new(code));
+    }
+
+    /// From now on calls are interpreted, if the function can be.
+    pub(crate) fn publish_interpreted(&self, stub: usize) -> bool {
+        let Some(code) = self.code() else {
+            return false;
+        };
+        let adapter = self.adapter.load(Ordering::Relaxed);
         self.hot
-            .store((&raw const **code).cast_mut(), Ordering::Release);
+            .store((&raw const *code).cast_mut(), Ordering::Release);
+        self.slot().store(stub, Ordering::Release);
+        self.target.store(adapter, Ordering::Release);
+        true
+    }
+
+    /// From now on calls run the machine code at `address`. The stub passes on, also what adapters let through while the
+    /// words change: an interpreted call that started before ends as one.
+    pub(crate) fn publish_native(&self, address: usize) {
+        self.native.store(address, Ordering::Release);
+        self.slot().store(address, Ordering::Release);
+        self.target.store(address, Ordering::Release);
+        if self.thunk.load(Ordering::Acquire) != 0 || self.variadic {
+            self.hot.store(null_mut(), Ordering::Release);
+        }
+    }
+}
+
+impl std::fmt::Debug for FuncEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FuncEntry")
+            .field("name", &self.name)
+            .field("id", &self.id)
+            .field("calls", &self.calls())
+            .finish_non_exhaustive()
     }
 }

@@ -6,37 +6,110 @@ use super::code::Unsupported;
 use super::constants::Addresses;
 use super::decode::{self, Env};
 use super::entry::FuncEntry;
-use super::memory::Block;
 use super::signature::{Numbering, Signature};
+use crate::memory::{self, Region, RegionConfig, Symbol, Symbols, Unit};
 use crate::{Cpu, Error, Level};
 use llvm::ir::{self, Value, View};
-use llvm::{FileType, Jit, Module, SymbolKind};
-use std::collections::{BTreeMap, HashMap};
+use llvm::{FileType, Module};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Finds the address of a symbol that the program does not define.
-pub type Resolve<'r> = &'r dyn Fn(&str) -> Option<usize>;
+pub type Resolve = Arc<dyn Fn(&str) -> Option<usize> + Send + Sync>;
 
 /// How to make an image.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Count executions of basic blocks.
     pub count_blocks: bool,
     /// Functions to compile though they could be interpreted, by their names: for tests of the border.
     pub compile: Option<fn(&str) -> bool>,
+    /// Bytes of code memory.
+    pub code_limit: usize,
+    /// Backward jumps until they are looked at, at least 1.
+    pub heat_step: u32,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            count_blocks: false,
+            compile: None,
+            code_limit: 64 << 20,
+            heat_step: super::HEAT_STEP,
+        }
+    }
 }
 
 /// A program ready to be interpreted. Dropping it frees its variables and code: nothing of it may run any more.
 pub struct Image {
-    /// By name.
-    entries: BTreeMap<String, Box<FuncEntry>>,
+    names: Names,
     /// By stub; announced to `call`.
     by_stub: Vec<*const FuncEntry>,
-    stubs: usize,
     unsupported: Vec<Unsupported>,
+    /// Kept: functions the interpreter cannot express, adapters and thunks, stubs.
+    _units: Vec<Unit>,
+}
+
+/// What symbols mean.
+pub(crate) struct Names {
+    pub entries: Vec<Box<FuncEntry>>,
+    numbers: HashMap<String, u32>,
+    /// Variables, aliases, functions without an entry, and what is outside as far as the program names it.
     addresses: BTreeMap<String, u64>,
-    _variables: Block,
-    _machine_code: Vec<Jit>,
+    pub stubs: usize,
+    pub region: Arc<Region>,
+    resolve: Resolve,
+}
+
+/// Symbols of the engine's own that code may refer to: the countdown of a function's calls, and of its guard misses.
+pub(crate) const CELL: &str = "bareflow.cell.";
+pub(crate) const MISSES: &str = "bareflow.misses.";
+/// Offset of the misses in a cell.
+const MISSES_OFFSET: usize = 8;
+
+impl Names {
+    /// Address of the stub of function `id`.
+    pub fn stub(&self, id: u32) -> usize {
+        self.stubs + id as usize * bridge::STUB_BYTES
+    }
+
+    fn cell(&self, number: &str) -> Option<usize> {
+        let id = number.parse().ok().filter(|n| *n < self.entries.len())?;
+        Some(self.region.cell_address(id))
+    }
+}
+
+impl Symbols for Names {
+    fn find(&self, name: &str) -> Option<Symbol> {
+        if let Some(id) = self.numbers.get(name) {
+            return Some(Symbol::Function {
+                address: self.stub(*id),
+                slot: Some(self.region.slot_address(*id as usize)),
+            });
+        }
+        if let Some(at) = self.addresses.get(name) {
+            return Some(Symbol::Data(*at as usize));
+        }
+        if let Some(number) = name.strip_prefix(CELL) {
+            return Some(Symbol::Data(self.cell(number)?));
+        }
+        if let Some(number) = name.strip_prefix(MISSES) {
+            return Some(Symbol::Data(self.cell(number)? + MISSES_OFFSET));
+        }
+        if name == bridge::ENTER {
+            let address = (call::enter as *const ()).expose_provenance();
+            return Some(Symbol::Function {
+                address,
+                slot: None,
+            });
+        }
+        (self.resolve)(name).map(|address| Symbol::Function {
+            address,
+            slot: None,
+        })
+    }
 }
 
 fn code_error(what: &str) -> Error {
@@ -45,71 +118,70 @@ fn code_error(what: &str) -> Error {
     }
 }
 
-/// Compiles IR text into code memory.
-fn compile_text(
-    text: &str,
-    cpu: &Cpu,
-    absolute: &[(&str, usize, SymbolKind)],
-) -> Result<Jit, Error> {
+/// Compiles adapters and thunks.
+fn compile_bridge(text: &str, cpu: &Cpu, names: &Names) -> Result<Unit, Error> {
     let context = llvm::Context::new();
     let mut module = Module::from_ir(&context, "bridge", text)?;
     let object = Level::O0
         .machine(cpu)?
         .emit(&mut module, FileType::Object)?;
-    let jit = Jit::new(Level::O0.machine(cpu)?)?;
-    jit.define_absolute(absolute)?;
-    jit.add_object("bridge", &object)?;
-    Ok(jit)
+    Ok(memory::link(&names.region, &object, names)?)
 }
-
-/// LLJIT has a function of this name of its own in every library, which nobody would run at exit.
-const ATEXIT: &str = "atexit";
-const ATEXIT_OURS: &str = "bareflow.atexit";
 
 /// Machine code of the functions named, taken out of the program; everything else is found at its address.
 fn compile_functions(
     module: &Module<'_>,
-    names: &[&str],
+    wanted: &HashSet<&str>,
     cpu: &Cpu,
-    addresses: &BTreeMap<String, u64>,
-) -> Result<Jit, Error> {
-    let mut part = module.duplicate();
-    part.call_through_stubs();
-    ir::keep_bodies(&mut part, &names.iter().copied().collect())?;
-    ir::rename_function(&mut part, ATEXIT, ATEXIT_OURS);
+    names: &Names,
+) -> Result<Unit, Error> {
+    let mut part = module.extract(wanted, &HashSet::new());
     // Nothing unwinds: no handler is ever reached, and nobody asks what to do.
     part.run_passes("function(lower-invoke)", None)?;
     part.functions()
         .iter()
         .for_each(llvm::Function::remove_personality);
-    part.run_passes("function(simplifycfg),globaldce", None)?;
+    part.run_passes("function(simplifycfg),elim-avail-extern,globaldce", None)?;
     let object = Level::O1.machine(cpu)?.emit(&mut part, FileType::Object)?;
-    let jit = Jit::new(Level::O1.machine(cpu)?)?;
-    let absolute: Vec<(&str, usize, SymbolKind)> = addresses
-        .iter()
-        .filter(|(name, _)| !names.contains(&name.as_str()))
-        .map(|(name, at)| {
-            let name = if name == ATEXIT {
-                ATEXIT_OURS
-            } else {
-                name.as_str()
-            };
-            (name, *at as usize, SymbolKind::Function)
-        })
-        .collect();
-    jit.define_absolute(&absolute)?;
-    jit.add_object("functions", &object)?;
-    Ok(jit)
+    Ok(memory::link(&names.region, &object, names)?)
 }
 
 /// The program's functions, before they have code.
 struct Functions<'m> {
     /// With a body, in the order of their stubs.
     defined: Vec<Value<'m>>,
-    /// Boxed: stubs and instructions hold their addresses while the list becomes a map.
-    #[allow(clippy::vec_box)]
-    boxes: Vec<Box<FuncEntry>>,
+    types: Vec<(u32, u32, bool)>,
     unsupported: Vec<Unsupported>,
+}
+
+/// A variable's place among all.
+struct Place<'m> {
+    variable: Value<'m>,
+    at: usize,
+    size: usize,
+}
+
+/// Lays out the variables the program defines; gives bytes and alignment of all.
+fn place_variables<'m>(view: View<'m>) -> (Vec<Place<'m>>, usize, usize) {
+    let layout = view.layout();
+    let mut places = Vec::new();
+    let (mut end, mut most) = (0_usize, 64_usize);
+    let defined = |g: &Value<'m>| {
+        !g.is_thread_local() && !g.is_declaration() && !g.name().starts_with("llvm.")
+    };
+    for variable in view.variables().into_iter().filter(defined) {
+        let ty = variable.value_type();
+        let align = (variable.align() as usize)
+            .max(layout.align(ty) as usize)
+            .max(16);
+        let at = end.next_multiple_of(align);
+        let size = layout.alloc_size(ty) as usize;
+        // A byte at least: no two variables at one address.
+        end = at + size.max(1);
+        most = most.max(align);
+        places.push(Place { variable, at, size });
+    }
+    (places, end, most)
 }
 
 impl Image {
@@ -119,7 +191,7 @@ impl Image {
     pub fn new(
         module: &mut Module<'_>,
         cpu: &Cpu,
-        resolve: Resolve<'_>,
+        resolve: Resolve,
         options: Options,
     ) -> Result<Self, Error> {
         ir::name_everything(module, "bareflow.unnamed");
@@ -129,10 +201,9 @@ impl Image {
         let mut types = Numbering::new();
         let mut functions = Functions {
             defined: Vec::new(),
-            boxes: Vec::new(),
+            types: Vec::new(),
             unsupported: Vec::new(),
         };
-        let mut number_of = Vec::new();
         for f in view.functions().into_iter().filter(|f| !f.is_declaration()) {
             let ty = f.value_type();
             let Some(s) = Signature::of(f, ty, &ty.params(), layout) else {
@@ -143,171 +214,201 @@ impl Image {
                 });
                 continue;
             };
-            let slots = s.callee_slots() as u32;
+            let (slots, variadic) = (s.callee_slots() as u32, s.variadic);
             let number = types.number(s.fixed_text(), || s);
-            number_of.push(number);
             functions.defined.push(f);
-            functions
-                .boxes
-                .push(Box::new(FuncEntry::new(f.name(), number, slots)));
+            functions.types.push((number, slots, variadic));
         }
 
-        // Addresses of functions: stubs.
-        let stubs: Vec<(usize, u32)> = functions
-            .boxes
+        let (places, bytes, align) = place_variables(view);
+        let region = Region::new(RegionConfig {
+            slots: functions.defined.len(),
+            cells: functions.defined.len(),
+            variable_bytes: bytes,
+            variable_align: align,
+            code_limit: options.code_limit,
+        })?;
+        let entries: Vec<Box<FuncEntry>> = functions
+            .defined
             .iter()
-            .map(|b| ((&raw const **b).expose_provenance(), b.signature))
+            .zip(&functions.types)
+            .enumerate()
+            .map(|(id, (f, (number, slots, variadic)))| {
+                let id = id as u32;
+                Box::new(FuncEntry::new(
+                    f.name(),
+                    id,
+                    *number,
+                    *slots,
+                    *variadic,
+                    &region,
+                ))
+            })
             .collect();
-        let enter = (call::enter as *const ()).expose_provenance();
-        let bridge = compile_text(
-            &bridge::adapters(&types.items, &stubs),
-            cpu,
-            &[(bridge::ENTER, enter, SymbolKind::Function)],
+
+        // Addresses of functions: stubs.
+        let stubs = memory::install_at(
+            &region,
+            entries.len().max(1) * bridge::STUB_BYTES,
+            |_, code| {
+                for (code, entry) in code.chunks_exact_mut(bridge::STUB_BYTES).zip(&entries) {
+                    let at = (&raw const **entry).expose_provenance();
+                    code.copy_from_slice(&bridge::stub(at as u64));
+                }
+            },
         )?;
-        let first_stub = bridge.lookup(bridge::STUBS)?;
-        let mut machine_code = vec![bridge];
+        let mut names = Names {
+            numbers: entries.iter().map(|e| (e.name.clone(), e.id)).collect(),
+            entries,
+            addresses: BTreeMap::new(),
+            stubs: stubs.range().start,
+            region: region.clone(),
+            resolve,
+        };
+        let mut units = vec![stubs];
         let mut addresses = Addresses {
             layout,
             of: HashMap::new(),
         };
         for (i, f) in functions.defined.iter().enumerate() {
-            addresses
-                .of
-                .insert(*f, (first_stub + i * call::STUB_BYTES) as u64);
+            addresses.of.insert(*f, names.stub(i as u32) as u64);
         }
 
         // Addresses of variables, and of what is outside.
-        let mut places = Vec::new();
-        let (mut end, mut most) = (0_usize, 64_usize);
-        for g in view
-            .variables()
-            .into_iter()
-            .filter(|g| !g.is_thread_local())
-        {
-            if g.is_declaration() {
-                if let Some(at) = resolve(&g.name()) {
-                    addresses.of.insert(g, at as u64);
-                }
-            } else if !g.name().starts_with("llvm.") {
-                let ty = g.value_type();
-                let align = (g.align() as usize).max(layout.align(ty) as usize).max(16);
-                let at = end.next_multiple_of(align);
-                let size = layout.alloc_size(ty) as usize;
-                // A byte at least: no two variables at one address.
-                end = at + size.max(1);
-                most = most.max(align);
-                places.push((g, at, size));
-            }
+        let (first_variable, _) = region.variables();
+        for p in &places {
+            addresses
+                .of
+                .insert(p.variable, (first_variable + p.at) as u64);
         }
-        let variables = Block::new(end, most);
-        for (g, at, _) in &places {
-            addresses.of.insert(*g, variables.address() + *at as u64);
-        }
-        for f in view
+        let outside = view
             .functions()
             .into_iter()
-            .filter(|f| f.is_declaration() && !f.is_intrinsic())
-        {
-            if let Some(at) = resolve(&f.name()) {
-                addresses.of.insert(f, at as u64);
+            .filter(|f| !f.is_intrinsic())
+            .chain(view.variables())
+            .filter(|v| v.is_declaration() && !v.is_thread_local());
+        for v in outside {
+            match (names.resolve)(&v.name()) {
+                Some(at) => {
+                    addresses.of.insert(v, at as u64);
+                }
+                None if v.is_extern_weak() => {
+                    addresses.of.insert(v, 0);
+                }
+                None => {}
             }
+        }
+        names.addresses = addresses
+            .of
+            .iter()
+            .map(|(v, at)| (v.name(), *at))
+            .filter(|(name, _)| !names.numbers.contains_key(name))
+            .collect();
+        for a in view.aliases() {
+            if let Ok(at) = addresses.address(a) {
+                names.addresses.insert(a.name(), at);
+            }
+        }
+
+        // Functions that cannot even be called by the interpreter: their addresses are constants of the others.
+        if !functions.unsupported.is_empty() {
+            let wanted = functions
+                .unsupported
+                .iter()
+                .map(|u| u.function.as_str())
+                .collect();
+            let unit = compile_functions(module, &wanted, cpu, &names)?;
+            for f in view.functions() {
+                let name = f.name();
+                if let Some(at) = unit.address(&name).filter(|_| wanted.contains(&*name)) {
+                    addresses.of.insert(f, at as u64);
+                    names.addresses.insert(name, at as u64);
+                }
+            }
+            units.push(unit);
         }
 
         // Code.
         let mut thunks = Numbering::new();
-        let mut codes = decode_all(&functions, &addresses, &mut types, &mut thunks, options);
-        let mut missing: Vec<Unsupported> = codes
+        let mut codes = decode_all(
+            &functions,
+            &names,
+            &addresses,
+            &mut types,
+            &mut thunks,
+            options,
+        );
+        let missing: Vec<Unsupported> = codes
             .iter()
             .filter_map(|c| c.as_ref().err().cloned())
             .collect();
-        missing.extend(functions.unsupported.iter().cloned());
-        let mut named: BTreeMap<String, u64> =
-            addresses.of.iter().map(|(v, at)| (v.name(), *at)).collect();
-        for a in view.aliases() {
-            if let Ok(at) = addresses.address(a) {
-                named.insert(a.name(), at);
+        let compiled = if missing.is_empty() {
+            None
+        } else {
+            let wanted = missing.iter().map(|u| u.function.as_str()).collect();
+            Some(compile_functions(module, &wanted, cpu, &names)?)
+        };
+
+        // Adapters and thunks of functions; thunks of calls.
+        let own: Vec<Option<u32>> = functions
+            .types
+            .iter()
+            .map(|(number, _, variadic)| {
+                let s = &types.items[*number as usize];
+                (!variadic).then(|| thunks.number(s.full_text(), || s.clone()))
+            })
+            .collect();
+        let bridge = compile_bridge(&bridge::module(&types.items, &thunks.items), cpu, &names)?;
+        let address = |name: String| {
+            bridge
+                .address(&name)
+                .ok_or_else(|| code_error(&format!("{name} was not compiled")))
+        };
+        let thunk_at: Vec<usize> = (0..thunks.items.len())
+            .map(|n| address(bridge::thunk_name(n)))
+            .collect::<Result<_, _>>()?;
+        for code in codes.iter_mut().flatten() {
+            code.heat_step = options.heat_step.max(1);
+            for site in &mut code.sites {
+                site.thunk = *thunk_at
+                    .get(site.thunk)
+                    .ok_or_else(|| code_error("a thunk is missing"))?;
             }
         }
-        if !missing.is_empty() {
-            let names: Vec<&str> = missing.iter().map(|u| u.function.as_str()).collect();
-            let jit = compile_functions(module, &names, cpu, &named)?;
-            for f in view.functions() {
-                let name = f.name();
-                if names.contains(&name.as_str()) {
-                    let at = jit.lookup(&name)?;
-                    addresses.of.insert(f, at as u64);
-                    named.insert(name, at as u64);
+        for ((entry, code), thunk) in names.entries.iter().zip(codes).zip(own) {
+            let adapter = address(bridge::adapter_name(entry.signature as usize))?;
+            entry.adapter.store(adapter, Ordering::Relaxed);
+            if let Some(n) = thunk {
+                entry.thunk.store(thunk_at[n as usize], Ordering::Relaxed);
+            }
+            match code {
+                Ok(code) => {
+                    entry.set_code(code);
+                    entry.publish_interpreted(names.stub(entry.id));
+                }
+                Err(_) => {
+                    let unit = compiled.as_ref().and_then(|u| u.address(&entry.name));
+                    entry.publish_native(
+                        unit.ok_or_else(|| code_error("a function was not compiled"))?,
+                    );
                 }
             }
-            machine_code.push(jit);
-            // Their addresses are constants of other functions.
-            thunks = Numbering::new();
-            codes = decode_all(&functions, &addresses, &mut types, &mut thunks, options);
         }
+        units.push(bridge);
+        units.extend(compiled);
 
-        // Thunks: of calls, and of compiled functions that are called by their entry.
-        let mut entry_thunks = Vec::new();
-        for (i, code) in codes.iter().enumerate() {
-            if code.is_err() {
-                let s = &types.items[number_of[i] as usize];
-                entry_thunks.push((i, thunks.number(s.full_text(), || s.clone())));
-            }
+        for p in places {
+            initialise(&addresses, &p, first_variable)?;
         }
-        if !thunks.items.is_empty() {
-            let jit = compile_text(&bridge::thunks(&thunks.items), cpu, &[])?;
-            let at: Vec<usize> = (0..thunks.items.len())
-                .map(|n| jit.lookup(&bridge::thunk_name(n)))
-                .collect::<Result<_, _>>()?;
-            machine_code.push(jit);
-            for code in codes.iter_mut().flatten() {
-                for site in &mut code.sites {
-                    site.thunk = *at.get(site.thunk).ok_or_else(|| code_error("thunk lost"))?;
-                }
-            }
-            for (i, n) in entry_thunks {
-                let entry = &functions.boxes[i];
-                entry.thunk.store(at[n as usize], Ordering::Release);
-                entry.native.store(
-                    addresses.of[&functions.defined[i]] as usize,
-                    Ordering::Release,
-                );
-            }
-        }
-        for (entry, code) in functions.boxes.iter().zip(codes) {
-            if let Ok(code) = code {
-                entry.set_code(code);
-            }
-        }
-
-        // Variables.
-        for (g, at, size) in places {
-            let Some(value) = g.initialiser() else {
-                continue;
-            };
-            let mut bytes = vec![0; size];
-            let written = addresses.write(value, &mut bytes);
-            if let Err(message) = written {
-                return Err(code_error(&format!("variable {}: {message}", g.name())));
-            }
-            if !variables.write(at, &bytes) {
-                return Err(code_error(&format!("variable {} has no room", g.name())));
-            }
-        }
-        let by_stub: Vec<*const FuncEntry> =
-            functions.boxes.iter().map(|b| &raw const **b).collect();
-        announce(first_stub, &by_stub);
+        let by_stub: Vec<*const FuncEntry> = names.entries.iter().map(|b| &raw const **b).collect();
+        announce(names.stubs, &by_stub);
+        let mut unsupported = functions.unsupported;
+        unsupported.extend(missing);
         Ok(Image {
-            entries: functions
-                .boxes
-                .into_iter()
-                .map(|b| (b.name.clone(), b))
-                .collect(),
+            names,
             by_stub,
-            stubs: first_stub,
-            unsupported: missing,
-            addresses: named,
-            _variables: variables,
-            _machine_code: machine_code,
+            unsupported,
+            _units: units,
         })
     }
 
@@ -316,19 +417,28 @@ impl Image {
         &self.unsupported
     }
 
-    /// All functions with a body.
+    /// All functions with a body, in the order of their numbers.
     pub fn functions(&self) -> impl Iterator<Item = &FuncEntry> {
-        self.entries.values().map(|b| &**b)
+        self.names.entries.iter().map(|b| &**b)
     }
 
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<&FuncEntry> {
-        self.entries.get(name).map(|b| &**b)
+        let id = *self.names.numbers.get(name)?;
+        self.names.entries.get(id as usize).map(|b| &**b)
     }
 
     /// Address of a function or variable, as the guest and machine code see it.
     pub fn address(&self, name: &str) -> Option<u64> {
-        self.addresses.get(name).copied()
+        match self.names.numbers.get(name) {
+            Some(id) => Some(self.names.stub(*id) as u64),
+            None => self.names.addresses.get(name).copied(),
+        }
+    }
+
+    /// What symbols mean, for the linker.
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Address of machine code that calls `main`-like functions: whoever has the right type may call it.
@@ -359,6 +469,7 @@ impl Image {
 
 fn decode_all<'m>(
     functions: &Functions<'m>,
+    names: &Names,
     addresses: &Addresses<'m>,
     types: &mut Numbering<Signature>,
     thunks: &mut Numbering<Signature>,
@@ -368,7 +479,7 @@ fn decode_all<'m>(
         .defined
         .iter()
         .copied()
-        .zip(functions.boxes.iter().map(|b| &**b))
+        .zip(names.entries.iter().map(|b| &**b))
         .collect();
     let mut env = Env {
         layout: addresses.layout,
@@ -402,6 +513,22 @@ unsafe impl Send for Image {}
 #[allow(unsafe_code)]
 unsafe impl Sync for Image {}
 
+/// Writes a variable's first value.
+#[allow(unsafe_code)]
+fn initialise(addresses: &Addresses<'_>, p: &Place<'_>, first: usize) -> Result<(), Error> {
+    let Some(value) = p.variable.initialiser() else {
+        return Ok(());
+    };
+    let mut bytes = vec![0; p.size];
+    addresses
+        .write(value, &mut bytes)
+        .map_err(|message| code_error(&format!("variable {}: {message}", p.variable.name())))?;
+    let to = std::ptr::with_exposed_provenance_mut::<u8>(first + p.at);
+    // SAFETY: the variable's place in the region, `size` bytes long; the guest does not run yet.
+    unsafe { to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+    Ok(())
+}
+
 #[allow(unsafe_code)]
 fn announce(first_stub: usize, by_stub: &[*const FuncEntry]) {
     // SAFETY: one entry for each stub; the image keeps the list and the entries until `drop` takes this back.
@@ -419,7 +546,7 @@ fn enter(entry: &FuncEntry, args: &[u64]) -> u64 {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        debug_assert_eq!(self.by_stub.len(), self.entries.len());
-        call::forget(self.stubs);
+        debug_assert_eq!(self.by_stub.len(), self.names.entries.len());
+        call::forget(self.names.stubs);
     }
 }

@@ -51,28 +51,8 @@ impl Block {
         self.start
     }
 
-    pub fn address(&self) -> u64 {
-        self.start.expose_provenance() as u64
-    }
-
     pub fn len(&self) -> usize {
         self.layout.size()
-    }
-
-    /// Copies bytes to an offset; what does not fit is refused.
-    pub fn write(&self, at: usize, bytes: &[u8]) -> bool {
-        let fits = at
-            .checked_add(bytes.len())
-            .is_some_and(|end| end <= self.len());
-        if fits {
-            // SAFETY: the range lies inside the block; the guest that shares it does not run yet.
-            unsafe {
-                self.start
-                    .add(at)
-                    .copy_from_nonoverlapping(bytes.as_ptr(), bytes.len())
-            }
-        }
-        fits
     }
 }
 

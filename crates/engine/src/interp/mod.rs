@@ -34,6 +34,8 @@ mod wide;
 
 pub use code::{Code, LiveValue, LoopHead, Unsupported};
 pub use entry::FuncEntry;
+pub(crate) use entry::Watch;
+pub(crate) use image::{CELL, MISSES};
 pub use image::{Image, Options, Resolve};
 pub use memory::set_stack_size;
 

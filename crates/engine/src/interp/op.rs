@@ -257,6 +257,8 @@ pub(crate) enum Op {
     Overflow,
     /// counter imm += 1
     Count,
+    /// Never in a function's code: the loop comes here when a step of backward jumps is full
+    Heat,
     /// Undefined behaviour was reached, or `llvm.trap`
     Trap,
     /// Not executed: up to seven argument slots of the call before, in a, b, c and the quarters of imm

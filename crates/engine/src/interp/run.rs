@@ -9,12 +9,21 @@ use super::entry::FuncEntry;
 use super::lanes::{self, FLOAT_PREDICATES};
 use super::memory::{self, Stack};
 use super::op::{ARGS, Ins, Op};
-use super::{HEAT_STEP, call, vector, wide};
+use super::{call, vector, wide};
 use std::ptr::{self, with_exposed_provenance, with_exposed_provenance_mut};
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// Words saved below a frame's constants: frame pointer, instruction, code and stack pointer of the caller.
 const SAVED: usize = 4;
+
+/// Where the loop goes instead of a loop header when a step of backward jumps is full.
+static HEAT: Ins = Ins {
+    op: Op::Heat,
+    a: 0,
+    b: 0,
+    c: 0,
+    imm: 0,
+};
 
 /// Address of guest memory.
 fn at<T>(address: u64) -> *mut T {
@@ -49,6 +58,8 @@ pub(crate) unsafe fn run(
         let mut fp: *mut u64;
         let mut ip: *const Ins;
         let mut heat: u32 = stack.heat.get();
+        // The loop header that is next, while `ip` is at `HEAT`.
+        let mut header: *const Ins = ptr::null();
 
         /// Makes the frame of `$code` at `sp`; `$saved` are the words to keep. Leaves arguments to the caller.
         macro_rules! push_frame {
@@ -138,8 +149,9 @@ pub(crate) unsafe fn run(
                 if rel < 0 {
                     heat -= 1;
                     if heat == 0 {
-                        heat = HEAT_STEP;
-                        (*code).back_edges.fetch_add(HEAT_STEP.into(), Relaxed);
+                        header = ip.offset(rel);
+                        ip = &raw const HEAT;
+                        continue;
                     }
                 }
                 ip = ip.offset(rel);
@@ -271,10 +283,17 @@ pub(crate) unsafe fn run(
             ($entry:expr, $count:expr) => {{
                 let entry: &FuncEntry = $entry;
                 let count: usize = $count;
-                entry.calls.store(entry.calls.load(Relaxed) + 1, Relaxed);
+                if entry.count_call() {
+                    let area = sp.cast::<u64>();
+                    if area.add(count).cast::<u8>() >= stack.limit {
+                        memory::overflow(&(*code).name);
+                    }
+                    pass!(area, count);
+                    call::counted(entry, std::slice::from_raw_parts(area, count));
+                }
                 let callee = entry.hot.load(Relaxed);
                 if callee.is_null() {
-                    call_native!(entry.thunk.load(Relaxed), entry.native.load(Relaxed), count)
+                    call_native!(entry.thunk.load(Relaxed), entry.native.load(Acquire), count)
                 }
                 let (new_fp, end) = push_frame!(callee, fp, ip, code);
                 pass!(new_fp, count);
@@ -599,10 +618,14 @@ pub(crate) unsafe fn run(
                 Op::CallInd => {
                     let site = code!().sites.get_unchecked((*ip).imm as usize);
                     let address = r!(site.callee) as usize;
+                    if let Some(number) = site.through_pointer {
+                        call::called_through(code!(), number, address);
+                    }
                     let count = (*ip).b as usize;
                     match call::interpreted(address) {
                         Some(entry)
                             if entry.signature == site.signature
+                                && !entry.variadic
                                 && !entry.hot.load(Relaxed).is_null() =>
                         {
                             call_entry!(entry, count)
@@ -666,6 +689,40 @@ pub(crate) unsafe fn run(
                     let counter = code!().counts.get_unchecked((*ip).imm as usize);
                     counter.store(counter.load(Relaxed) + 1, Relaxed);
                     next!()
+                }
+                Op::Heat => {
+                    let index = header.offset_from((*code).ins.as_ptr()) as u32;
+                    let step = (*code).heat_step;
+                    (*code).back_edges.fetch_add(step.into(), Relaxed);
+                    heat = step;
+                    ip = header;
+                    if let Some((head, osr)) = call::went_round(code!(), index, step) {
+                        // Compiled code continues this activation; the frame stays, its variables are used on.
+                        let buffer = sp.cast::<u64>();
+                        let result = buffer.add(head.buffer_words());
+                        let used = result.add(code!().result_words.next_multiple_of(2) + 2);
+                        if used.cast::<u8>() >= stack.limit {
+                            memory::overflow(&(*code).name);
+                        }
+                        let mut to = buffer;
+                        for v in &head.live {
+                            to.copy_from(fp.offset(v.slot as isize), v.slots as usize);
+                            to = to.add(v.slots as usize);
+                        }
+                        for (place, _) in &head.variables {
+                            to.write(
+                                fp.cast::<u8>().add(*place as usize).expose_provenance() as u64
+                            );
+                            to = to.add(1);
+                        }
+                        let top = used.cast::<u8>();
+                        stack.top.set(top.add(top.align_offset(16)));
+                        call::on_stack_replacement(osr, buffer, result);
+                        stack.top.set(entry_top);
+                        let words = code!().result_words;
+                        pop!(to, to.copy_from(result, words))
+                    }
+                    continue;
                 }
                 Op::Trap | Op::Args => memory::trap(),
             }

@@ -74,8 +74,15 @@ impl<'m> Decoder<'_, '_, 'm> {
                 .env
                 .thunks
                 .number(signature.full_text(), || signature.clone());
+            let through_pointer = (callee.kind() != ValueKind::Function
+                && callee.kind() != ValueKind::Alias)
+                .then(|| {
+                    self.pointer_calls += 1;
+                    self.pointer_calls - 1
+                });
             self.code.sites.push(CallSite {
                 callee: address,
+                through_pointer,
                 signature: number,
                 thunk: thunk as usize,
             });

@@ -71,6 +71,8 @@ pub(super) struct Decoder<'d, 'e, 'm> {
     /// Edges with moves, to be emitted after the terminator: label, from, to.
     edges: Vec<(Label, Block<'m>, Block<'m>)>,
     hidden: Option<i16>,
+    /// Calls through pointers so far.
+    pointer_calls: u32,
 }
 
 /// Decodes a function with a body.
@@ -101,6 +103,13 @@ pub(crate) fn decode<'m>(env: &mut Env<'_, 'm>, function: Value<'m>) -> Result<C
         counts: Vec::new(),
         loops: Vec::new(),
         back_edges: AtomicU64::new(0),
+        heat_step: crate::interp::HEAT_STEP,
+        result_words: function
+            .value_type()
+            .result()
+            .and_then(|ty| Shape::of(ty, layout))
+            .map_or(0, Shape::slots),
+        entry: 0,
     };
     let labels = vec![None; ir.blocks.len()];
     let hidden = slots.hidden;
@@ -120,6 +129,7 @@ pub(crate) fn decode<'m>(env: &mut Env<'_, 'm>, function: Value<'m>) -> Result<C
         frame_fixes: Vec::new(),
         edges: Vec::new(),
         hidden,
+        pointer_calls: 0,
     };
     decoder.function().map_err(|(at, reason)| {
         unsupported(at.map_or_else(String::new, |v| v.to_string()), reason)
@@ -200,12 +210,26 @@ impl<'m> Decoder<'_, '_, 'm> {
         self.code.frame_bytes = (variables + self.slots.variable_bytes).next_multiple_of(16);
         self.consts.reverse();
         self.code.consts = self.consts;
+        let mut places: Vec<(u32, u32)> = self
+            .ir
+            .instructions
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter_map(|(n, v)| {
+                let at = *self.ir.variables.get(v)? as usize + variables;
+                let value = self.ir.params.len() + n;
+                Some((at as u32, value as u32))
+            })
+            .collect();
+        places.sort_unstable();
         for (block, live) in &self.slots.loops {
             let at = self.labels[*block].ok_or("loop header without a place")? as u32;
             self.code.loops.push(super::code::LoopHead {
                 block: *block as u32,
                 at,
                 live: live.clone(),
+                variables: places.clone(),
             });
         }
         Ok(self.code)
