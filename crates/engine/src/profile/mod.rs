@@ -11,6 +11,7 @@
 
 pub mod cycles;
 pub mod function;
+pub mod probe;
 pub mod tier;
 pub mod values;
 

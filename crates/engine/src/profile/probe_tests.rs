@@ -1,0 +1,691 @@
+//! Calls of every kind through probes.
+
+use super::*;
+use crate::profile::cycles::CyclesReport;
+use crate::profile::function::Shape;
+use std::arch::{asm, global_asm, is_x86_feature_detected, naked_asm};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Mutex;
+use std::thread;
+
+unsafe extern "C" {
+    fn mmap(
+        at: *mut c_void,
+        len: usize,
+        prot: c_int,
+        flags: c_int,
+        fd: c_int,
+        o: i64,
+    ) -> *mut c_void;
+    fn mprotect(at: *mut c_void, len: usize, prot: c_int) -> c_int;
+    fn snprintf(to: *mut c_char, len: usize, format: *const c_char, ...) -> c_int;
+}
+
+/// A probe installed in a page of its own.
+struct Installed {
+    profile: Arc<FunctionProfile>,
+    probe: Probe,
+    address: usize,
+}
+
+impl Installed {
+    fn new(target: usize) -> Installed {
+        let profile = Arc::new(FunctionProfile::new(0, "f", Shape::default()));
+        let probe = Probe::new(Arc::clone(&profile), target);
+        // SAFETY: a fresh private page (PROT 3: read, write; MAP 0x22: private, anonymous), filled, then made
+        // executable (PROT 5), and never unmapped.
+        let address = unsafe {
+            let page = mmap(std::ptr::null_mut(), 4096, 3, 0x22, -1, 0);
+            assert_ne!(page as isize, -1);
+            page.cast::<[u8; Probe::CODE_BYTES]>().write(probe.code());
+            assert_eq!(mprotect(page, 4096, 5), 0);
+            page as usize
+        };
+        Installed {
+            profile,
+            probe,
+            address,
+        }
+    }
+
+    fn report(&self) -> CyclesReport {
+        self.profile.cycles.report().expect("no call was measured")
+    }
+
+    fn samples(&self) -> u64 {
+        self.profile.cycles.report().map_or(0, |r| r.samples)
+    }
+}
+
+/// The installed probe as a function of the type of `$f`.
+macro_rules! probed {
+    ($f:expr => $type:ty) => {{
+        let target: $type = $f;
+        let installed = Installed::new(target as *const () as usize);
+        // SAFETY: the probe's code goes on to a function of this type.
+        let call: $type = unsafe { std::mem::transmute(installed.address) };
+        (installed, call)
+    }};
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[repr(C)]
+struct Big {
+    words: [u64; 5],
+    real: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[repr(C)]
+struct Pair<A, B>(A, B);
+
+#[test]
+fn arguments_in_registers_and_on_the_stack() {
+    type F = extern "C" fn(
+        i8,
+        i16,
+        i32,
+        i64,
+        *const u8,
+        u64,
+        u64,
+        u64,
+        Big,
+        Pair<f32, f32>,
+        Pair<u64, f64>,
+        f32,
+        f64,
+        f64,
+        f64,
+        f64,
+        f64,
+        f64,
+        f64,
+        f32,
+        u8,
+    ) -> Big;
+    #[rustfmt::skip]
+    extern "C" fn f(
+        a: i8, b: i16, c: i32, d: i64, e: *const u8, f: u64, g: u64, h: u64, i: Big, j: Pair<f32, f32>,
+        k: Pair<u64, f64>, l: f32, m: f64, n: f64, o: f64, p: f64, q: f64, r: f64, s: f64, t: f32, u: u8,
+    ) -> Big {
+        let words = [
+            (a as i64 + b as i64 + c as i64 + d) as u64, e as u64, f ^ g, h + i.words[3], k.0 + u as u64,
+        ];
+        let real = i.real + f64::from(j.0 - j.1) + k.1 + f64::from(l) + m + n + o + p + q + r + s + f64::from(t);
+        Big { words, real }
+    }
+    let (probe, call) = probed!(f => F);
+    let big = Big {
+        words: [1, 2, 3, 4, 5],
+        real: 0.5,
+    };
+    let run = |f: F| {
+        f(
+            -1,
+            -2,
+            -3,
+            -4,
+            0x77 as *const u8,
+            6,
+            7,
+            8,
+            big,
+            Pair(1.5, 2.5),
+            Pair(9, 10.5),
+            11.0,
+            12.0,
+            13.0,
+            14.0,
+            15.0,
+            16.0,
+            17.0,
+            18.0,
+            19.0,
+            200,
+        )
+    };
+    assert_eq!(run(call), run(f));
+    assert_eq!(run(call).words, [(-10i64) as u64, 0x77, 1, 12, 209]);
+    assert_eq!(probe.samples(), 2);
+}
+
+#[test]
+fn results_of_every_class() {
+    extern "C" fn words(a: u64) -> Pair<u64, u64> {
+        Pair(a, !a)
+    }
+    extern "C" fn reals(a: f64) -> Pair<f64, f64> {
+        Pair(a, -a)
+    }
+    extern "C" fn mixed(a: u64) -> Pair<u64, f64> {
+        Pair(a, a as f64)
+    }
+    extern "C" fn wide(a: u128) -> u128 {
+        !a
+    }
+    assert_eq!(
+        probed!(words => extern "C" fn(u64) -> Pair<u64, u64>).1(5),
+        Pair(5, !5)
+    );
+    assert_eq!(
+        probed!(reals => extern "C" fn(f64) -> Pair<f64, f64>).1(5.5),
+        Pair(5.5, -5.5)
+    );
+    assert_eq!(
+        probed!(mixed => extern "C" fn(u64) -> Pair<u64, f64>).1(5),
+        Pair(5, 5.0)
+    );
+    assert_eq!(
+        probed!(wide => extern "C" fn(u128) -> u128).1(1 << 100),
+        !(1 << 100)
+    );
+}
+
+#[test]
+fn variable_arguments() {
+    type F = unsafe extern "C" fn(*mut c_char, usize, *const c_char, ...) -> c_int;
+    let (probe, call) = probed!(snprintf => F);
+    let mut text = [0u8; 64];
+    // SAFETY: the buffer is as long as is said, and the arguments are what the format asks for.
+    let n = unsafe {
+        call(
+            text.as_mut_ptr().cast(),
+            64,
+            c"%d %.2f %s %ld %.1f".as_ptr(),
+            1,
+            2.5,
+            c"x".as_ptr(),
+            1i64 << 40,
+            9.5,
+        )
+    };
+    assert_eq!(&text[..n as usize], b"1 2.50 x 1099511627776 9.5");
+    assert_eq!(probe.samples(), 1);
+}
+
+#[test]
+fn a_long_double_comes_back() {
+    #[unsafe(naked)]
+    extern "C" fn pi() {
+        naked_asm!("fldpi", "ret")
+    }
+    let (probe, call) = probed!(pi => extern "C" fn());
+    let mut result = 0.0f64;
+    // SAFETY: the function leaves one value on the x87 stack, which is taken off.
+    unsafe {
+        asm!("call {f}", "fstp qword ptr [{to}]", f = in(reg) call, to = in(reg) &mut result, clobber_abi("C"))
+    };
+    assert_eq!(result, std::f64::consts::PI);
+    assert_eq!(probe.samples(), 1);
+}
+
+/// All registers that can carry something.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Registers {
+    /// In the order rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r12 r13 r14 r15, and two that are nothing.
+    general: [u64; 16],
+    vector: [[u64; 8]; 32],
+}
+
+impl Registers {
+    fn numbered(seed: u64, vectors: usize, words: usize) -> Registers {
+        let mut next = seed;
+        let mut random = || {
+            next = next
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            next
+        };
+        let mut all = Registers::zero();
+        all.general[..14].fill_with(&mut random);
+        all.vector[..vectors]
+            .iter_mut()
+            .for_each(|v| v[..words].fill_with(&mut random));
+        all
+    }
+
+    const fn zero() -> Registers {
+        Registers {
+            general: [0; 16],
+            vector: [[0; 8]; 32],
+        }
+    }
+}
+
+static mut SEEN: Registers = Registers::zero();
+static mut GIVEN: Registers = Registers::zero();
+/// Bytes of a vector register: 16, 32 or 64.
+static mut WIDTH: u64 = 16;
+
+// `bareflow_test_call(f, in, out)` fills all registers from `in`, calls f, and writes them to `out`; as f,
+// `bareflow_test_callee` writes them to SEEN and fills them from GIVEN.
+global_asm!(
+    ".macro bareflow_test_vectors store",
+    "cmp qword ptr [rip + {width}], 32",
+    "jb 81f",
+    "je 82f",
+    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+    ".if \\store",
+    "vmovdqu64 [rax + 128 + 64 * \\n], zmm\\n",
+    ".else",
+    "vmovdqu64 zmm\\n, [rax + 128 + 64 * \\n]",
+    ".endif",
+    ".endr",
+    "jmp 83f",
+    "82: .irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    ".if \\store",
+    "vmovdqu [rax + 128 + 64 * \\n], ymm\\n",
+    ".else",
+    "vmovdqu ymm\\n, [rax + 128 + 64 * \\n]",
+    ".endif",
+    ".endr",
+    "jmp 83f",
+    "81: .irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    ".if \\store",
+    "movdqu [rax + 128 + 64 * \\n], xmm\\n",
+    ".else",
+    "movdqu xmm\\n, [rax + 128 + 64 * \\n]",
+    ".endif",
+    ".endr",
+    "83:",
+    ".endm",
+    // From the block at rax, rax itself last.
+    ".macro bareflow_test_fill",
+    "bareflow_test_vectors 0",
+    "mov rbx, [rax + 8]",
+    "mov rcx, [rax + 16]",
+    "mov rdx, [rax + 24]",
+    "mov rsi, [rax + 32]",
+    "mov rdi, [rax + 40]",
+    "mov rbp, [rax + 48]",
+    "mov r8, [rax + 56]",
+    "mov r9, [rax + 64]",
+    "mov r10, [rax + 72]",
+    "mov r12, [rax + 80]",
+    "mov r13, [rax + 88]",
+    "mov r14, [rax + 96]",
+    "mov r15, [rax + 104]",
+    "mov rax, [rax]",
+    ".endm",
+    // To the block at rax, but rax.
+    ".macro bareflow_test_write",
+    "mov [rax + 8], rbx",
+    "mov [rax + 16], rcx",
+    "mov [rax + 24], rdx",
+    "mov [rax + 32], rsi",
+    "mov [rax + 40], rdi",
+    "mov [rax + 48], rbp",
+    "mov [rax + 56], r8",
+    "mov [rax + 64], r9",
+    "mov [rax + 72], r10",
+    "mov [rax + 80], r12",
+    "mov [rax + 88], r13",
+    "mov [rax + 96], r14",
+    "mov [rax + 104], r15",
+    "bareflow_test_vectors 1",
+    ".endm",
+    ".text",
+    "bareflow_test_call:",
+    "push rbx",
+    "push rbp",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "push rdx",
+    "push rdi",
+    "push rdi",
+    "mov rax, rsi",
+    "bareflow_test_fill",
+    "call [rsp]",
+    "push rax",
+    "mov rax, [rsp + 24]",
+    "bareflow_test_write",
+    "pop rcx",
+    "mov [rax], rcx",
+    "add rsp, 24",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbp",
+    "pop rbx",
+    "ret",
+    "bareflow_test_callee:",
+    "push rax",
+    "lea rax, [rip + {seen}]",
+    "bareflow_test_write",
+    "pop rcx",
+    "mov [rax], rcx",
+    "lea rax, [rip + {given}]",
+    "bareflow_test_fill",
+    "ret",
+    width = sym WIDTH,
+    seen = sym SEEN,
+    given = sym GIVEN,
+);
+
+unsafe extern "C" {
+    fn bareflow_test_call(f: usize, fill: *const Registers, written: *mut Registers);
+    fn bareflow_test_callee();
+}
+
+#[test]
+fn every_register_arrives_in_both_directions() {
+    let (vectors, words) = match () {
+        () if is_x86_feature_detected!("avx512f") => (32, 8),
+        () if is_x86_feature_detected!("avx") => (16, 4),
+        () => (16, 2),
+    };
+    let installed = Installed::new(bareflow_test_callee as *const () as usize);
+    let fill = Registers::numbered(1, vectors, words);
+    let given = Registers::numbered(2, vectors, words);
+    let mut written = Registers::zero();
+    // SAFETY: only this test touches the statics; the assembly keeps what the ABI says must be kept.
+    let seen = unsafe {
+        WIDTH = 8 * words as u64;
+        GIVEN = given;
+        bareflow_test_call(installed.address, &fill, &mut written);
+        (&raw const SEEN).read()
+    };
+    for (found, expected) in [(seen, fill), (written, given)] {
+        assert_eq!(found.general, expected.general);
+        for (n, (found, expected)) in found.vector.iter().zip(&expected.vector).enumerate() {
+            assert_eq!(found, expected, "vector register {n}");
+        }
+    }
+    assert_eq!(installed.samples(), 1);
+}
+
+static FIB: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn fib(n: u64) -> u64 {
+    // SAFETY: the address is that of a probe of this very function.
+    let next: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(FIB.load(Relaxed)) };
+    if n < 2 { n } else { next(n - 1) + next(n - 2) }
+}
+
+#[test]
+fn every_level_of_a_recursion_is_measured() {
+    let (probe, call) = probed!(fib => extern "C" fn(u64) -> u64);
+    FIB.store(probe.address, Relaxed);
+    let before = unmeasured();
+    assert_eq!(call(20), 6765);
+    assert_eq!(probe.samples() + unmeasured() - before, 21_891);
+    assert!(probe.samples() > 21_000, "{}", probe.samples());
+    let report = probe.report();
+    // The outermost call contains all others; two of its levels already hold more than all leaves.
+    assert!(report.max > 1_000 * report.min.max(1) / 10, "{report:?}");
+}
+
+static DEEP: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn deep(n: u64) -> u64 {
+    // SAFETY: the address is that of a probe of this very function.
+    let next: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(DEEP.load(Relaxed)) };
+    if n == 0 {
+        0
+    } else {
+        1 + std::hint::black_box(next(n - 1))
+    }
+}
+
+#[test]
+fn deep_nesting_measures_what_fits_and_breaks_nothing() {
+    let (probe, call) = probed!(deep => extern "C" fn(u64) -> u64);
+    DEEP.store(probe.address, Relaxed);
+    let before = unmeasured();
+    assert_eq!(call(5_000), 5_000);
+    let left_out = unmeasured() - before;
+    assert_eq!(probe.samples() + left_out, 5_001);
+    assert!(
+        (128..=256).contains(&probe.samples()),
+        "{}",
+        probe.samples()
+    );
+    // And the table is empty again.
+    assert_eq!(call(20), 20);
+    assert_eq!(unmeasured() - before, left_out);
+}
+
+#[test]
+fn threads_have_tables_of_their_own() {
+    extern "C" fn f(a: u64, b: f64) -> f64 {
+        a as f64 * b
+    }
+    let (probe, call) = probed!(f => extern "C" fn(u64, f64) -> f64);
+    thread::scope(|scope| {
+        for t in 0..2u64 {
+            scope.spawn(move || {
+                for i in 0..50_000 {
+                    assert_eq!(call(i + t, 0.5), (i + t) as f64 * 0.5);
+                }
+            });
+        }
+    });
+    assert_eq!(probe.samples(), 100_000);
+    let report = probe.report();
+    assert!(report.min <= report.average() && report.average() <= report.max);
+}
+
+#[test]
+fn targets_change_under_callers() {
+    extern "C" fn one() -> u64 {
+        1
+    }
+    extern "C" fn two() -> u64 {
+        2
+    }
+    let (probe, call) = probed!(one => extern "C" fn() -> u64);
+    assert_eq!(call(), 1);
+    probe.probe.set_target(two as *const () as usize);
+    assert_eq!(
+        (call(), probe.probe.target()),
+        (2, two as *const () as usize)
+    );
+    assert_eq!(probe.samples(), 2);
+    assert!(Arc::ptr_eq(probe.probe.profile().unwrap(), &probe.profile));
+}
+
+#[test]
+fn times_are_those_of_the_function() {
+    extern "C" fn spin(cycles: u64) {
+        let start = now();
+        while now() - start < cycles {}
+    }
+    let (probe, call) = probed!(spin => extern "C" fn(u64));
+    (0..100).for_each(|_| call(100_000));
+    let report = probe.report();
+    assert!((90_000..150_000).contains(&report.min), "{report:?}");
+
+    // Ten thousand probed calls inside a probed call hardly show in the outer one.
+    extern "C" fn nothing() {}
+    extern "C" fn outer(inner: extern "C" fn()) {
+        (0..10_000).for_each(|_| inner());
+    }
+    let (_, inner) = probed!(nothing => extern "C" fn());
+    let (plain, call_plain) = probed!(outer => extern "C" fn(extern "C" fn()));
+    let (nested, call_nested) = probed!(outer => extern "C" fn(extern "C" fn()));
+    (0..20).for_each(|_| (call_plain(nothing), call_nested(inner)).0);
+    let (full, seen) = (
+        overhead().1,
+        nested.report().min.abs_diff(plain.report().min) / 10_000,
+    );
+    assert!(
+        full > 0 && seen < full / 2,
+        "{seen} of {full} cycles are left"
+    );
+}
+
+static CATCH: AtomicUsize = AtomicUsize::new(0);
+
+/// Calls `f(x)`; comes back when it returns or when `throw` is called in it: what setjmp and longjmp do.
+#[unsafe(naked)]
+extern "C" fn catch(f: extern "C" fn(u64), x: u64) {
+    naked_asm!(
+        "push rbx", "push rbp", "push r12", "push r13", "push r14", "push r15", "sub rsp, 8",
+        "mov [rip + {catch}], rsp",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "call rax",
+        ".globl bareflow_test_caught",
+        "bareflow_test_caught:",
+        "add rsp, 8", "pop r15", "pop r14", "pop r13", "pop r12", "pop rbp", "pop rbx",
+        "ret",
+        catch = sym CATCH,
+    )
+}
+
+#[unsafe(naked)]
+extern "C" fn throw() {
+    naked_asm!("mov rsp, [rip + {catch}]", "jmp bareflow_test_caught", catch = sym CATCH)
+}
+
+static INNER_THROWER: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn thrower(x: u64) {
+    // A frame of its own size at each depth: the places left behind differ.
+    if x == 0 {
+        throw();
+    }
+    // SAFETY: the address is that of a probe of this very function.
+    let next: extern "C" fn(u64) = unsafe { std::mem::transmute(INNER_THROWER.load(Relaxed)) };
+    next(x - 1);
+    std::hint::black_box(x);
+}
+
+#[test]
+fn longjmp_leaves_nothing_behind() {
+    let (probe, call) = probed!(thrower => extern "C" fn(u64));
+    INNER_THROWER.store(probe.address, Relaxed);
+    extern "C" fn f(x: u64) -> u64 {
+        x + 1
+    }
+    let (after, call_after) = probed!(f => extern "C" fn(u64) -> u64);
+    let before = unmeasured();
+    for i in 0..10_000 {
+        catch(call, i % 13);
+        assert_eq!(call_after(i), i + 1);
+    }
+    assert_eq!(probe.samples(), 0, "none of them returned");
+    assert_eq!(after.samples() + unmeasured() - before, 10_000);
+    assert!(after.samples() > 9_000, "{}", after.samples());
+}
+
+/// Calls `f(x)` with `bytes` (a multiple of 16) more on the stack.
+#[unsafe(naked)]
+extern "C" fn deeper(f: usize, x: u64, bytes: u64) -> u64 {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "sub rsp, rdx",
+        "mov rax, rdi",
+        "mov rdi, rsi",
+        "call rax",
+        "mov rsp, rbp",
+        "pop rbp",
+        "ret",
+    )
+}
+
+static THROWER: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn a_full_table_gives_up_what_is_over() {
+    extern "C" fn throw_from(depth: u64) {
+        deeper(THROWER.load(Relaxed), 0, 16 * depth);
+    }
+    extern "C" fn f(x: u64) -> u64 {
+        x + 1
+    }
+    #[inline(never)]
+    fn overwrite_the_stack() {
+        std::hint::black_box([0u8; 48 << 10]);
+    }
+    let (probe, _) = probed!(thrower => extern "C" fn(u64));
+    THROWER.store(probe.address, Relaxed);
+    let (after, _) = probed!(f => extern "C" fn(u64) -> u64);
+    // Left behind at two thousand places, the deepest first: they take all notes.
+    (0..2000).rev().for_each(|depth| catch(throw_from, depth));
+    let before = unmeasured();
+    overwrite_the_stack();
+    (0..1000).for_each(|depth| assert_eq!(deeper(after.address, depth, 16 * depth), depth + 1));
+    assert_eq!((after.samples(), unmeasured() - before), (1000, 0));
+}
+
+static TAIL: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn tail_calls_return_to_the_first_caller() {
+    #[unsafe(naked)]
+    extern "C" fn first(_: u64) -> u64 {
+        naked_asm!("add rdi, 1", "jmp [rip + {tail}]", tail = sym TAIL)
+    }
+    extern "C" fn second(x: u64) -> u64 {
+        2 * x
+    }
+    let (one, call) = probed!(first => extern "C" fn(u64) -> u64);
+    let (two, _) = probed!(second => extern "C" fn(u64) -> u64);
+    TAIL.store(two.address, Relaxed);
+    for i in 0..100 {
+        assert_eq!(call(i), 2 * (i + 1));
+    }
+    assert_eq!((one.samples(), two.samples()), (100, 100));
+}
+
+/// Calls `f` on the stack that ends at `top`.
+#[unsafe(naked)]
+extern "C" fn on_stack(f: extern "C" fn(), top: *mut u8) {
+    naked_asm!(
+        "push rbp",
+        "mov rbp, rsp",
+        "mov rsp, rsi",
+        "call rdi",
+        "mov rsp, rbp",
+        "pop rbp",
+        "ret"
+    )
+}
+
+static OTHER: Mutex<Option<(usize, usize)>> = Mutex::new(None);
+
+#[test]
+fn other_stacks_do_not_disturb() {
+    extern "C" fn leaf() {}
+    /// Calls the probed leaf on the other stack.
+    extern "C" fn outer() {
+        let (leaf, top) = OTHER.lock().unwrap().unwrap();
+        // SAFETY: the address is that of the probed leaf; the stack is alive and aligned.
+        let leaf: extern "C" fn() = unsafe { std::mem::transmute(leaf) };
+        on_stack(leaf, top as *mut u8);
+    }
+    let (inside, call_leaf) = probed!(leaf => extern "C" fn());
+    let (outside, call) = probed!(outer => extern "C" fn());
+    // One above the caller in memory (in its own frame), one below or far away.
+    let mut near = [0u128; 4096];
+    let mut far = vec![0u128; 4096];
+    for stack in [&mut near[..], &mut far[..]] {
+        let top = stack.as_mut_ptr_range().end as usize;
+        *OTHER.lock().unwrap() = Some((call_leaf as *const () as usize, top));
+        (0..1000).for_each(|_| call());
+    }
+    assert_eq!((inside.samples(), outside.samples()), (2000, 2000));
+}
+
+#[test]
+fn hidden_return_addresses_can_be_found() {
+    extern "C" fn look(place: usize) -> bool {
+        // SAFETY: the place of a return address of a caller.
+        let seen = unsafe { *(place as *const usize) };
+        seen == return_address() && original_return(place).is_some_and(|real| real != seen)
+    }
+    #[unsafe(naked)]
+    extern "C" fn f() -> bool {
+        naked_asm!("mov rdi, rsp", "sub rsp, 8", "call {look}", "add rsp, 8", "ret", look = sym look)
+    }
+    let (_, call) = probed!(f => extern "C" fn() -> bool);
+    assert!(call());
+    assert_eq!(original_return(0), None);
+}
