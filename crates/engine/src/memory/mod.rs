@@ -14,10 +14,15 @@ mod elf;
 mod error;
 mod link;
 mod pages;
+mod protocol;
+mod reclaim;
 mod region;
+mod stack;
+mod sync;
 mod unit;
 
 pub use error::MemoryError;
 pub use link::{Symbol, Symbols, link};
+pub use reclaim::{Freed, Guard, Reclaimer};
 pub use region::{Cell, Region, RegionConfig};
 pub use unit::{Unit, UnitFunction, install, install_at};

@@ -1,0 +1,217 @@
+//! Frees units when no processor can be in them.
+//!
+//! A unit may be retired when nothing leads to it any more: its slots hold other addresses. Threads may still be in it:
+//! running its code, or about to return to it. So threads that run guest code hold a [`Guard`], and call
+//! [`Reclaimer::poll`] now and then from functions the guest calls. There the thread looks at its own stack for words that
+//! point into retired units, and acknowledges what it did not find. `collect` frees what every thread has acknowledged;
+//! what is still on a stack is looked for again in the next round. When this may happen is `protocol`'s business.
+//!
+//! Why only stacks have to be looked at:
+//! 1. A target that is loaded from a slot is used at once, by the same instruction (`call *slot`, `jmp *slot`): no thread
+//!    that is in a call to `poll` holds one.
+//! 2. Function pointers that guests see are stubs, which are never freed; the linker sees to it (see `link`).
+//! 3. What a unit's code points to inside the unit (constants, jump tables) is used by frames of that unit only, and
+//!    while there is one, there is a return address above the frame of `poll`. Guest variables are outside units.
+//! 4. So only return addresses lead into a unit. All lie in the thread's own stack, between the stack pointer in `poll` and
+//!    the stack's end. A return address may equal the unit's end, if its last instruction is a call that does not return.
+//!
+//! Guests have no means to switch stacks. A thread that is on another stack than its own, as in a signal handler, keeps
+//! everything.
+
+use super::protocol::{Participant, Round, Rounds};
+use super::unit::Unit;
+use super::{stack, sync};
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A thread's part in one reclaimer.
+#[derive(Debug)]
+struct Record {
+    reclaimer: u64,
+    participant: sync::Arc<Participant>,
+    /// Guards of the thread.
+    depth: Cell<usize>,
+    stack: Option<Range<usize>>,
+}
+
+thread_local! {
+    /// Usually one.
+    static RECORDS: RefCell<Vec<Rc<Record>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Decides when retired units are freed. One for a program.
+#[derive(Debug)]
+pub struct Reclaimer {
+    id: u64,
+    rounds: Rounds<Unit>,
+}
+
+/// What [`Reclaimer::collect`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Freed {
+    /// Units freed.
+    pub units: usize,
+    /// Bytes of their pages.
+    pub bytes: usize,
+    /// Units retired but not free yet.
+    pub waiting: usize,
+}
+
+/// While it lives, the thread may run guest code. Belongs to its thread.
+#[derive(Debug)]
+pub struct Guard<'r> {
+    reclaimer: &'r Reclaimer,
+    record: Rc<Record>,
+    _thread: PhantomData<*const ()>,
+}
+
+impl Default for Reclaimer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Reclaimer {
+    /// Without threads and without retired units.
+    pub fn new() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Reclaimer {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            rounds: Rounds::new(),
+        }
+    }
+
+    fn record(&self) -> Option<Rc<Record>> {
+        RECORDS
+            .try_with(|records| {
+                let records = records.borrow();
+                records.iter().find(|r| r.reclaimer == self.id).cloned()
+            })
+            .ok()
+            .flatten()
+    }
+
+    /// To be held while guest code runs on this thread. Guards of one thread may nest; the outermost counts.
+    pub fn enter(&self) -> Guard<'_> {
+        let record = self.record().unwrap_or_else(|| {
+            let record = Rc::new(Record {
+                reclaimer: self.id,
+                participant: self.rounds.register(),
+                depth: Cell::new(0),
+                stack: stack::bounds(),
+            });
+            // A thread that is ending has no list any more: the record then lives as long as its guard.
+            let _ = RECORDS.try_with(|records| {
+                let mut records = records.borrow_mut();
+                // Records of reclaimers that are gone are referred to by nobody else.
+                records.retain(|r| sync::Arc::strong_count(&r.participant) > 1);
+                records.push(record.clone());
+            });
+            record
+        });
+        if record.depth.get() == 0 {
+            self.rounds.enter(&record.participant);
+        }
+        record.depth.set(record.depth.get() + 1);
+        Guard {
+            reclaimer: self,
+            record,
+            _thread: PhantomData,
+        }
+    }
+
+    /// Acknowledges a round if one waits. To be called often, by functions that guest code calls, on the thread's own
+    /// stack; a load and a branch if nothing waits.
+    #[inline]
+    pub fn poll(&self) {
+        if self.rounds.is_pending() {
+            self.acknowledge();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn acknowledge(&self) {
+        let Some(record) = self.record().filter(|r| r.depth.get() > 0) else {
+            return;
+        };
+        let Some(bounds) = &record.stack else {
+            return;
+        };
+        if self.rounds.is_waiting(&record.participant) {
+            self.rounds
+                .acknowledge(&record.participant, |round| report(round, bounds));
+        }
+    }
+
+    /// Hands over a unit to which nothing leads any more. Slots and stubs that held addresses in it have been changed
+    /// before, by this thread or by one that this thread has synchronised with.
+    pub fn retire(&self, unit: Unit) {
+        self.rounds.retire(unit);
+    }
+
+    /// Frees what nobody can be in, and asks the threads about the rest. For the compiler's thread, now and then: each
+    /// call makes every thread look at its stack once, at its next poll, as long as units wait.
+    pub fn collect(&self) -> Freed {
+        let collected = self.rounds.collect();
+        Freed {
+            units: collected.free.len(),
+            bytes: collected.free.iter().map(Unit::bytes).sum(),
+            waiting: collected.waiting,
+        }
+    }
+
+    /// Units retired but not free yet.
+    pub fn waiting(&self) -> usize {
+        self.rounds.waiting()
+    }
+}
+
+/// Tells which units of a round the thread's stack leads to.
+fn report(round: &Round<Unit>, bounds: &Range<usize>) {
+    let mut units: Vec<_> = round
+        .things()
+        .map(|(number, unit)| (unit.range(), number))
+        .collect();
+    units.sort_unstable_by_key(|(range, _)| range.start);
+    let (Some((first, _)), Some((last, _))) = (units.first(), units.last()) else {
+        return;
+    };
+    let (low, span) = (first.start, last.end - first.start);
+    let known = stack::words(bounds, |word| {
+        if word.wrapping_sub(low) > span {
+            return;
+        }
+        // A word may be one unit's end and the next one's start.
+        let after = units.partition_point(|(range, _)| range.start <= word);
+        for (range, number) in units[..after].iter().rev().take(2) {
+            if word <= range.end {
+                round.keep(*number);
+            }
+        }
+    });
+    if !known {
+        units.iter().for_each(|(_, number)| round.keep(*number));
+    }
+}
+
+impl Guard<'_> {
+    /// As [`Reclaimer::poll`].
+    #[inline]
+    pub fn poll(&self) {
+        self.reclaimer.poll();
+    }
+}
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        let depth = self.record.depth.get() - 1;
+        self.record.depth.set(depth);
+        if depth == 0 {
+            self.reclaimer.rounds.leave(&self.record.participant);
+        }
+    }
+}
