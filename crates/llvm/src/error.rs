@@ -52,6 +52,16 @@ pub enum Error {
         /// LLVM's text.
         message: String,
     },
+    /// A change to a function is not possible; the module is as it was.
+    #[error("cannot {change} function {function:?}: {message}")]
+    Transform {
+        /// What was asked for, as a verb.
+        change: &'static str,
+        /// The function's name.
+        function: String,
+        /// What is in the way.
+        message: String,
+    },
     /// No function of that name.
     #[error("no function named {name:?} in the module")]
     NoFunction {
