@@ -12,9 +12,14 @@
 pub mod cycles;
 pub mod function;
 pub mod probe;
+pub mod regions;
+pub mod report;
+pub mod text;
 pub mod tier;
 pub mod values;
 
 pub use function::{FunctionProfile, FunctionReport};
+pub use report::ProfileReport;
+pub use text::TextOptions;
 pub use tier::Tier;
 pub use values::{Alignment, TopValues};
