@@ -362,7 +362,27 @@ mod tests {
             functions: 2,
             details: false,
         });
-        let expected = "";
+        let expected = "\
+Profile of 4 functions over 1.23 s: 3 ran, 1 never did; 6 of 12 basic blocks reached (50.0 %)
+Calls 12349, back-edges 3.81M, on-stack replacements 2, guards 990 hit and 10 missed
+
+tier    functions  compiles  failed  compile ms  code bytes
+interp          1         0       0        0.00           0
+O0              1         2       1        2.80         420
+O1              0         1       0        2.00           0
+O2              0         1       0        8.00         700
+O3              1         1       0       15.00        1300
+all             3         5       1       27.80        2420
+
+function  tier  calls  back-edges  cycles   avg   min   max  ms O0    O1    O2     O3  bytes    variants  why
+matmul    O3    12345       3.56M  61.73M  5000  4000  6000   1.00  2.00  8.00  15.00   2000  1 (99.0 %)  O3: 10,000 calls
+main      O0        1      250000       -     -     -     -   1.50     -     -      -    420           -  called once: entered at a loop
+and 1 more
+
+region  times  cycles  avg  min  max
+token       2     900  450  400  500
+load        0       -    -    -    -
+";
         assert_eq!(text, expected, "\n{text}");
     }
 
