@@ -1,0 +1,109 @@
+//! The process: signals, the program's `main`, and the end.
+//!
+//! ```text
+//!  start --> engine, its threads take no signals --> constructors --> main --> exit
+//!                                    exit, by whomever: the program's handlers, its destructors, report and trace
+//! ```
+//!
+//! SAFETY of this file:
+//! 1. `main`, constructors and destructors are called at addresses the engine gives for functions of the program; more
+//!    arguments than they take do no harm in the C calling convention.
+//! 2. `argv` and its strings are leaked: they live as long as the process, and the program may write to them.
+//! 3. Signal sets are filled by the C library before they are used.
+#![allow(unsafe_code)]
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::symbols;
+use std::convert::Infallible;
+use std::ffi::{CString, OsString, c_char, c_int};
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStringExt;
+use std::sync::OnceLock;
+
+type Function = extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
+
+unsafe extern "C" {
+    static mut environ: *mut *mut c_char;
+}
+
+/// The run, for the functions the C library calls at its end.
+static SESSION: OnceLock<Session> = OnceLock::new();
+
+/// Runs `f` so that threads it starts never handle a signal: signals are the program's, and so are their handlers.
+pub fn without_signals<R>(f: impl FnOnce() -> R) -> R {
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: rule 3; `before` is filled by the first call and only read.
+    unsafe {
+        let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+    }
+    let result = f();
+    // SAFETY: as above.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut()) };
+    result
+}
+
+/// Runs the program, and ends the process with its exit code.
+pub fn hand_over(session: Session, arguments: Vec<OsString>) -> Result<Infallible, Error> {
+    let count = arguments.len() as c_int;
+    let mut pointers = Vec::new();
+    for argument in arguments {
+        let text = CString::new(argument.into_vec()).map_err(|e| Error::Argument {
+            argument: String::from_utf8_lossy(&e.into_vec()).into_owned(),
+        })?;
+        pointers.push(text.into_raw());
+    }
+    pointers.push(std::ptr::null_mut());
+    let argv = pointers.leak().as_mut_ptr();
+    name_program(argv);
+    let session = SESSION.get_or_init(|| session);
+    // SAFETY: rule 1, 2; functions given to `atexit` have its type. The last given is called first: handlers of the
+    // program, then its destructors, then ours.
+    unsafe {
+        libc::atexit(finish);
+        libc::atexit(destroy);
+        for address in &session.constructors {
+            function(*address)(count, argv, environ);
+        }
+        let code = function(session.main)(count, argv, environ);
+        libc::exit(code)
+    }
+}
+
+/// The C library puts the program's name in front of some messages, such as those of `assert`.
+fn name_program(argv: *mut *mut c_char) {
+    // SAFETY: the C library's variables of these names are pointers to strings; rule 2 for the string, which is not
+    // null: it is the first of at least one.
+    unsafe {
+        let name = *argv;
+        if let Some(long) = symbols::variable(c"program_invocation_name") {
+            *long = name;
+        }
+        if let Some(short) = symbols::variable(c"program_invocation_short_name") {
+            let slash = libc::strrchr(name, c_int::from(b'/'));
+            *short = if slash.is_null() { name } else { slash.add(1) };
+        }
+    }
+}
+
+/// # Safety
+/// `address` is that of a function of the program, which may be called with the parameters of `main`.
+unsafe fn function(address: usize) -> Function {
+    // SAFETY: by the caller.
+    unsafe { std::mem::transmute::<usize, Function>(address) }
+}
+
+extern "C" fn destroy() {
+    for address in SESSION.get().iter().flat_map(|s| &s.destructors) {
+        // SAFETY: rule 1; destructors take nothing.
+        unsafe { function(*address)(0, std::ptr::null_mut(), std::ptr::null_mut()) };
+    }
+}
+
+extern "C" fn finish() {
+    if let Some(session) = SESSION.get() {
+        session.finish();
+    }
+}
