@@ -1,8 +1,19 @@
 //! Changes to IR that LLVM offers to C++ only, through the files of `shim/`.
 
+mod counter;
 mod extract;
+mod loops;
+mod osr;
+mod poll;
+mod prepare;
 mod profile;
 mod promote;
+mod specialise;
+
+pub use loops::OsrLoop;
+pub use osr::OsrValue;
+pub use poll::PollLoop;
+pub use specialise::{Known, Variant};
 
 use crate::error::Error;
 use crate::module::Module;

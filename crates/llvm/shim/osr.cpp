@@ -1,0 +1,425 @@
+// Entries of on-stack replacement: a function continued at a loop header.
+//
+// Everything reachable from the header is copied; a new entry block takes the live values out of a buffer and jumps to
+// the header. What is needed there is found in three steps:
+//
+//   1. Copies use copies where they exist, and else, for the time being, values of the original function.
+//   2. A use that its definition does not dominate any more gets a phi of all definitions (SSAUpdater); one of them is a
+//      placeholder in the entry block.
+//   3. Placeholders that are used stand for the values needed. Each is loaded from the buffer, or computed anew from
+//      others. That a value dominates the header makes this right: whatever it was computed from has not changed since.
+//
+// Loops around the header. Entering the inner one of two loops in its middle makes one loop of both: every trip around
+// the outer one passes the header too. The inner loop's start would be unknown ever after, its trip count lost. So the
+// iteration under way of each loop but the outermost is a copy of its own ("layer"): where the inner loop ends, the code
+// goes on in a layer in which that loop is whole again.
+//
+//      entry --> header ... (inner loop, layer 0) --exit--> rest of the outer loop, inner loop whole (layer 1) --> ...
+
+#include "slots.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Analysis/CaptureTracking.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/Analysis/ValueTracking.h"
+#include "llvm/IR/DebugInfo.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/IntrinsicInst.h"
+#include "llvm/Transforms/Utils/Cloning.h"
+#include "llvm/Transforms/Utils/Local.h"
+#include "llvm/Transforms/Utils/SSAUpdater.h"
+
+using namespace llvm;
+using namespace bareflow;
+
+namespace {
+
+/// Loops with more instructions are not copied for the iteration under way.
+constexpr size_t LARGEST_LAYER = 3000;
+/// Longest chain of values that are computed anew.
+constexpr unsigned DEEPEST_CHAIN = 500;
+
+/// A block of the original function in one of the layers.
+struct Copy {
+  unsigned layer;
+  BasicBlock *from;
+  BasicBlock *to = nullptr;
+};
+
+class Entry {
+public:
+  Entry(Function &from, BasicBlock *header, const DenseMap<const Value *, uint64_t> &live)
+      : from(from), header(header), live(live), context(from.getContext()), dl(from.getDataLayout()) {}
+
+  /// Builds the function. Returns why not, or nothing.
+  std::string build(StringRef name, bool keep_hints);
+
+private:
+  Function &from;
+  BasicBlock *header;
+  const DenseMap<const Value *, uint64_t> &live;
+  LLVMContext &context;
+  const DataLayout &dl;
+
+  Function *to = nullptr;
+  BasicBlock *entry = nullptr;
+  /// Innermost first; null is the whole function and always the last.
+  std::vector<const Loop *> layers;
+  std::vector<Copy> copies;
+  DenseMap<std::pair<unsigned, const BasicBlock *>, unsigned> copy_of;
+  std::vector<ValueToValueMapTy> maps;
+  /// Original of each copied instruction.
+  DenseMap<const Instruction *, Instruction *> original;
+  DenseMap<const Value *, Value *> at_header;
+  std::string failure;
+
+  unsigned layer_of(unsigned from_layer, const BasicBlock *block) const;
+  unsigned number_of(unsigned layer, const BasicBlock *block) const {
+    return copy_of.lookup({layer, block});
+  }
+  void create(StringRef name);
+  void find_layers(const LoopInfo &loops);
+  void find_copies();
+  void clone();
+  void connect();
+  void return_through_memory();
+  void drop_hints(bool keep_assumptions);
+  void drop_dead_code();
+  void repair();
+  Value *value_at_header(Value *value, unsigned depth);
+  Value *compute_anew(Instruction *instruction, unsigned depth);
+};
+
+/// Function attributes that stay true, and matter, for a function that starts in the middle.
+constexpr Attribute::AttrKind KEPT[] = {
+    Attribute::MustProgress,    Attribute::MinSize,     Attribute::NoImplicitFloat, Attribute::NoRedZone,
+    Attribute::NullPointerIsValid, Attribute::OptimizeForSize, Attribute::StackAlignment, Attribute::StrictFP,
+};
+
+void Entry::create(StringRef name) {
+  Type *pointer = PointerType::get(context, 0);
+  auto *type = FunctionType::get(Type::getVoidTy(context), {pointer, pointer}, false);
+  to = Function::Create(type, GlobalValue::ExternalLinkage, name, from.getParent());
+  AttrBuilder kept(context);
+  for (Attribute attribute : from.getAttributes().getFnAttrs())
+    if (attribute.isStringAttribute() || is_contained(KEPT, attribute.getKindAsEnum()))
+      kept.addAttribute(attribute);
+  kept.addAttribute(Attribute::NoUnwind);
+  to->addFnAttrs(kept);
+  to->getArg(0)->setName("buffer");
+  to->getArg(1)->setName("result");
+  for (Argument &argument : to->args()) {
+    argument.addAttr(Attribute::NoAlias);
+    argument.addAttr(Attribute::getWithCaptureInfo(context, CaptureInfo::none()));
+  }
+  to->getArg(0)->addAttr(Attribute::ReadOnly);
+  to->getArg(1)->addAttr(Attribute::WriteOnly);
+  entry = BasicBlock::Create(context, "osr", to);
+}
+
+void Entry::find_layers(const LoopInfo &loops) {
+  const Loop *loop = loops.getLoopFor(header);
+  if (loop && loop->getHeader() == header)
+    for (; const Loop *outer = loop->getParentLoop(); loop = outer) {
+      size_t size = 0;
+      for (const BasicBlock *block : loop->blocks())
+        size += block->size();
+      if (size <= LARGEST_LAYER)
+        layers.push_back(loop);
+    }
+  layers.push_back(nullptr);
+}
+
+unsigned Entry::layer_of(unsigned layer, const BasicBlock *block) const {
+  while (layers[layer] && !layers[layer]->contains(block))
+    ++layer;
+  return layer;
+}
+
+/// All blocks that can be reached, layer by layer, in the order of the original.
+void Entry::find_copies() {
+  DenseSet<std::pair<unsigned, const BasicBlock *>> seen;
+  std::vector<std::pair<unsigned, const BasicBlock *>> work{{layer_of(0, header), header}};
+  seen.insert(work.front());
+  while (!work.empty()) {
+    auto [layer, block] = work.back();
+    work.pop_back();
+    for (const BasicBlock *next : successors(block)) {
+      std::pair<unsigned, const BasicBlock *> copy(layer_of(layer, next), next);
+      if (seen.insert(copy).second)
+        work.push_back(copy);
+    }
+  }
+  for (unsigned layer = 0; layer < layers.size(); ++layer)
+    for (BasicBlock &block : from)
+      if (seen.contains({layer, &block})) {
+        copy_of[{layer, &block}] = copies.size();
+        copies.push_back({layer, &block});
+      }
+}
+
+void Entry::clone() {
+  maps = std::vector<ValueToValueMapTy>(layers.size());
+  for (Copy &copy : copies) {
+    ValueToValueMapTy &map = maps[copy.layer];
+    copy.to = CloneBasicBlock(copy.from, map, "", to, nullptr, false);
+    for (auto [old, fresh] : zip(*copy.from, *copy.to))
+      original[&fresh] = &old;
+  }
+  stripDebugInfo(*to);
+}
+
+/// Gives the copies their operands and successors.
+void Entry::connect() {
+  auto mapped = [&](unsigned layer, Value *value) -> Value * {
+    Value *copy = isa<Instruction>(value) ? maps[layer].lookup(value) : nullptr;
+    return copy ? copy : value;
+  };
+  std::vector<std::vector<unsigned>> predecessors(copies.size());
+  for (unsigned i = 0; i < copies.size(); ++i) {
+    Copy &copy = copies[i];
+    for (Instruction &instruction : *copy.to)
+      if (!isa<PHINode>(instruction))
+        for (Use &use : instruction.operands())
+          use.set(mapped(copy.layer, use.get()));
+    Instruction *last = copy.to->getTerminator();
+    for (unsigned s = 0; s < last->getNumSuccessors(); ++s) {
+      BasicBlock *next = copy.from->getTerminator()->getSuccessor(s);
+      unsigned target = number_of(layer_of(copy.layer, next), next);
+      last->setSuccessor(s, copies[target].to);
+      predecessors[target].push_back(i);
+    }
+  }
+  unsigned first = number_of(layer_of(0, header), header);
+  BranchInst::Create(copies[first].to, entry);
+  for (unsigned i = 0; i < copies.size(); ++i)
+    for (PHINode &phi : copies[i].to->phis()) {
+      auto *old = cast<PHINode>(original[&phi]);
+      phi.removeIncomingValueIf([](unsigned) { return true; }, false);
+      for (unsigned p : predecessors[i])
+        phi.addIncoming(mapped(copies[p].layer, old->getIncomingValueForBlock(copies[p].from)), copies[p].to);
+      // What the phi is when the header is entered: its value in the buffer, put in by `repair`.
+      if (i == first)
+        phi.addIncoming(old, entry);
+    }
+  // Scopes that hold for one iteration must not span two layers.
+  for (unsigned layer = 1; layer < layers.size(); ++layer) {
+    SmallVector<BasicBlock *> list;
+    for (Copy &copy : copies)
+      if (copy.layer == layer)
+        list.push_back(copy.to);
+    SmallVector<MDNode *> scopes;
+    identifyNoAliasScopesToClone(list, scopes);
+    cloneAndAdaptNoAliasScopes(scopes, list, context, "osr");
+  }
+}
+
+void Entry::return_through_memory() {
+  for (BasicBlock &block : *to)
+    if (auto *ret = dyn_cast_or_null<ReturnInst>(block.getTerminator())) {
+      IRBuilder<> at(ret);
+      if (Value *value = ret->getReturnValue())
+        store_slot(at, value, to->getArg(1), 0);
+      at.CreateRetVoid();
+      original.erase(ret);
+      ret->eraseFromParent();
+    }
+}
+
+/// Markers of lifetimes cannot stay: the variables are older than the function. Other hints need values that the
+/// interpreter does not compute.
+void Entry::drop_hints(bool keep_assumptions) {
+  for (Instruction &instruction : make_early_inc_range(instructions(*to))) {
+    auto *call = dyn_cast<IntrinsicInst>(&instruction);
+    if (!call)
+      continue;
+    bool drop = false;
+    switch (call->getIntrinsicID()) {
+    case Intrinsic::lifetime_start:
+    case Intrinsic::lifetime_end:
+      drop = true;
+      break;
+    case Intrinsic::assume:
+    case Intrinsic::fake_use:
+    case Intrinsic::invariant_end:
+    case Intrinsic::invariant_start:
+    case Intrinsic::prefetch:
+    case Intrinsic::var_annotation:
+      drop = !keep_assumptions;
+      break;
+    default:
+      break;
+    }
+    if (drop) {
+      if (!call->getType()->isVoidTy())
+        call->replaceAllUsesWith(PoisonValue::get(call->getType()));
+      original.erase(call);
+      call->eraseFromParent();
+    }
+  }
+}
+
+/// Removes what nobody uses: the interpreter does not compute it either, and it must not ask for values.
+void Entry::drop_dead_code() {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (BasicBlock &block : reverse(*to))
+      for (Instruction &instruction : make_early_inc_range(reverse(block)))
+        if (isInstructionTriviallyDead(&instruction)) {
+          original.erase(&instruction);
+          instruction.eraseFromParent();
+          changed = true;
+        }
+  }
+}
+
+void Entry::repair() {
+  DominatorTree dominators(*to);
+  MapVector<Value *, SmallVector<Use *>> broken;
+  for (BasicBlock &block : *to)
+    for (Instruction &instruction : block)
+      for (Use &use : instruction.operands()) {
+        Value *value = use.get();
+        if (auto *argument = dyn_cast<Argument>(value)) {
+          if (argument->getParent() == &from)
+            broken[value].push_back(&use);
+        } else if (auto *definition = dyn_cast<Instruction>(value)) {
+          if (definition->getFunction() == &from)
+            broken[value].push_back(&use);
+          else if (!dominators.dominates(definition, use))
+            broken[original.lookup(definition)].push_back(&use);
+        }
+      }
+  SmallVector<std::pair<Value *, Instruction *>> placeholders;
+  for (auto &[value, uses] : broken) {
+    if (value->getType()->isTokenTy()) {
+      failure = "a token would have to be carried over: " + text_of(*value);
+      return;
+    }
+    auto *placeholder = new FreezeInst(PoisonValue::get(value->getType()), "", entry->getTerminator()->getIterator());
+    SSAUpdater updater;
+    updater.Initialize(value->getType(), value->getName());
+    updater.AddAvailableValue(entry, placeholder);
+    if (auto *definition = dyn_cast<Instruction>(value))
+      for (unsigned layer = 0; layer < layers.size(); ++layer)
+        if (Value *copy = maps[layer].lookup(definition))
+          updater.AddAvailableValue(cast<Instruction>(copy)->getParent(), copy);
+    for (Use *use : uses)
+      updater.RewriteUse(*use);
+    placeholders.emplace_back(value, placeholder);
+  }
+  for (auto [value, placeholder] : placeholders)
+    if (!placeholder->use_empty()) {
+      Value *known = value_at_header(value, 0);
+      if (!known)
+        return;
+      placeholder->replaceAllUsesWith(known);
+    }
+  for (auto [value, placeholder] : placeholders)
+    placeholder->eraseFromParent();
+}
+
+/// The value that `value` of the original function has when the header is entered; null and `failure` if it is unknown.
+Value *Entry::value_at_header(Value *value, unsigned depth) {
+  if (isa<Constant, MetadataAsValue, InlineAsm>(value))
+    return value;
+  if (Value *known = at_header.lookup(value))
+    return known;
+  Value *result = nullptr;
+  auto found = live.find(value);
+  if (found != live.end()) {
+    if (!has_slots(value->getType())) {
+      failure = "values of this type have no place in slots: " + text_of(*value);
+      return nullptr;
+    }
+    IRBuilder<> at(entry->getTerminator());
+    result = load_slot(at, value->getType(), to->getArg(0), found->second, value->getName(), true);
+  } else if (auto *instruction = dyn_cast<Instruction>(value)) {
+    result = compute_anew(instruction, depth);
+  }
+  if (result)
+    at_header[value] = result;
+  else if (failure.empty())
+    failure = "the value is needed at the loop header, and is neither in the list of live values nor computable from it: " +
+              text_of(*value);
+  return result;
+}
+
+Value *Entry::compute_anew(Instruction *instruction, unsigned depth) {
+  bool is_pure = isa<UnaryOperator, BinaryOperator, CastInst, CmpInst, SelectInst, GetElementPtrInst>(instruction) ||
+                 isa<ExtractValueInst, InsertValueInst, ExtractElementInst>(instruction) ||
+                 isa<InsertElementInst, ShuffleVectorInst, FreezeInst>(instruction);
+  if (auto *call = dyn_cast<IntrinsicInst>(instruction))
+    is_pure = call->doesNotAccessMemory() && call->hasFnAttr(Attribute::Speculatable);
+  if (!is_pure || depth > DEEPEST_CHAIN)
+    return nullptr;
+  std::unique_ptr<Instruction, void (*)(Instruction *)> copy(instruction->clone(),
+                                                             [](Instruction *i) { i->deleteValue(); });
+  for (Use &use : copy->operands()) {
+    Value *known = value_at_header(use.get(), depth + 1);
+    if (!known)
+      return nullptr;
+    use.set(known);
+  }
+  // Whoever froze it has acted on the outcome.
+  if (isa<FreezeInst>(instruction) && !isGuaranteedNotToBeUndefOrPoison(copy->getOperand(0)))
+    return nullptr;
+  copy->setDebugLoc(DebugLoc());
+  copy->dropUnknownNonDebugMetadata();
+  copy->insertBefore(entry->getTerminator()->getIterator());
+  copy->setName(instruction->getName());
+  return copy.release();
+}
+
+std::string Entry::build(StringRef name, bool keep_hints) {
+  {
+    DominatorTree dominators(from);
+    LoopInfo loops(dominators);
+    find_layers(loops);
+    create(name);
+    find_copies();
+    clone();
+    connect();
+  }
+  return_through_memory();
+  drop_hints(keep_hints);
+  drop_dead_code();
+  repair();
+  if (!failure.empty()) {
+    to->deleteBody();
+    to->eraseFromParent();
+  }
+  return failure;
+}
+
+} // namespace
+
+/// Adds the function `name`. See `Module::make_osr_entry`.
+extern "C" char *bareflow_make_osr_entry(LLVMValueRef function, uint32_t header, const char *name, size_t name_length,
+                                         const OsrValue *live, size_t live_count) {
+  Function &from = *unwrap<Function>(function);
+  std::string obstacle = osr_obstacle(from);
+  if (!obstacle.empty())
+    return message(obstacle);
+  StringRef symbol(name, name_length);
+  if (from.getParent()->getNamedValue(symbol))
+    return message("the symbol " + symbol.str() + " exists already");
+  std::vector<BasicBlock *> all = blocks(from);
+  if (header == 0 || header >= all.size())
+    return message("block " + std::to_string(header) + " is no loop header: the blocks are 0 to " +
+                   std::to_string(all.size() - 1) + ", and 0 is the entry");
+  std::vector<Value *> values = numbered(from);
+  DenseMap<const Value *, uint64_t> places;
+  for (size_t i = 0; i < live_count; ++i) {
+    if (live[i].value >= values.size())
+      return message("there is no value " + std::to_string(live[i].value) + "; the function has " +
+                     std::to_string(values.size()));
+    places[values[live[i].value]] = live[i].offset;
+  }
+  std::string failure = Entry(from, all[header], places).build(symbol, true);
+  if (!failure.empty())
+    failure = Entry(from, all[header], places).build(symbol, false);
+  return failure.empty() ? nullptr : message(failure);
+}

@@ -1,0 +1,147 @@
+// Polls at loop headers: code that was compiled in haste asks from time to time whether better code exists.
+//
+//      header:  phis
+//               countdown -= 1;  if countdown != 0 goto rest        (one comparison: the loop's whole cost)
+//      poll:    live values -> buffer;  target = hook(id, buffer);  countdown = interval
+//               if target == null goto rest
+//      leave:   target(buffer, result);  return *result
+//      rest:    ...
+
+#include "slots.h"
+#include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/Dominators.h"
+#include "llvm/IR/Instructions.h"
+#include "llvm/IR/MDBuilder.h"
+#include "llvm/Transforms/Utils/BasicBlockUtils.h"
+
+using namespace llvm;
+using namespace bareflow;
+
+namespace {
+
+/// Rust: `RawLoop`.
+struct PollLoop {
+  uint32_t header;
+  uint32_t buffer_bytes;
+  uint64_t id;
+  const OsrValue *live;
+  size_t live_count;
+};
+
+/// Whether the values can be stored at the header; if not, why.
+std::string check(const PollLoop &loop, const std::vector<BasicBlock *> &all, const std::vector<Value *> &values,
+                  const DominatorTree &dominators, const DataLayout &layout) {
+  if (loop.header == 0 || loop.header >= all.size())
+    return "block " + std::to_string(loop.header) + " is no loop header: the blocks are 0 to " +
+           std::to_string(all.size() - 1) + ", and 0 is the entry";
+  BasicBlock *header = all[loop.header];
+  if (!dominators.isReachableFromEntry(header))
+    return "block " + std::to_string(loop.header) + " cannot be reached";
+  for (size_t i = 0; i < loop.live_count; ++i) {
+    OsrValue place = loop.live[i];
+    if (place.value >= values.size())
+      return "there is no value " + std::to_string(place.value) + "; the function has " + std::to_string(values.size());
+    Value *value = values[place.value];
+    if (!has_slots(value->getType()) || value->getType()->isVoidTy())
+      return "values of this type have no place in slots: " + text_of(*value);
+    if (uint64_t(place.offset) + slot_bytes(value->getType(), layout) > loop.buffer_bytes)
+      return "the buffer of " + std::to_string(loop.buffer_bytes) + " bytes ends before this value at byte " +
+             std::to_string(place.offset) + ": " + text_of(*value);
+    auto *definition = dyn_cast<Instruction>(value);
+    bool is_own_phi = definition && isa<PHINode>(definition) && definition->getParent() == header;
+    if (definition && !is_own_phi && !dominators.dominates(definition, header))
+      return "the value is not known at block " + std::to_string(loop.header) + ": " + text_of(*value);
+  }
+  return "";
+}
+
+} // namespace
+
+/// Adds polls. See `Module::add_polls`.
+extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, size_t count, const char *hook_name,
+                                    size_t hook_length, uint32_t interval) {
+  Function &function = *unwrap<Function>(raw);
+  std::string obstacle = osr_obstacle(function);
+  if (!obstacle.empty())
+    return message(obstacle);
+  Module &module = *function.getParent();
+  LLVMContext &context = module.getContext();
+  const DataLayout &layout = module.getDataLayout();
+  std::vector<BasicBlock *> all = blocks(function);
+  std::vector<Value *> values = numbered(function);
+  {
+    DominatorTree dominators(function);
+    for (size_t i = 0; i < count; ++i) {
+      std::string wrong = check(loops[i], all, values, dominators, layout);
+      if (!wrong.empty())
+        return message(wrong);
+    }
+  }
+  Type *result_type = function.getReturnType();
+  if (!result_type->isVoidTy() && !has_slots(result_type))
+    return message("its result has no place in slots");
+  Type *pointer = PointerType::get(context, 0);
+  Type *i32 = Type::getInt32Ty(context);
+  Type *i64 = Type::getInt64Ty(context);
+  StringRef symbol(hook_name, hook_length);
+  auto *hook_type = FunctionType::get(pointer, {i64, pointer}, false);
+  auto *target_type = FunctionType::get(Type::getVoidTy(context), {pointer, pointer}, false);
+  if (GlobalValue *other = module.getNamedValue(symbol); other && other->getValueType() != hook_type)
+    return message("the symbol " + symbol.str() + " is something else already");
+  if (count == 0)
+    return nullptr;
+  FunctionCallee hook = module.getOrInsertFunction(symbol, hook_type);
+  if (auto *f = dyn_cast<Function>(hook.getCallee()); f && f->isDeclaration())
+    for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind, Attribute::NonLazyBind})
+      f->addFnAttr(kind);
+
+  uint64_t bytes = 8;
+  for (size_t i = 0; i < count; ++i)
+    bytes = std::max<uint64_t>(bytes, loops[i].buffer_bytes);
+  BasicBlock &first = function.getEntryBlock();
+  IRBuilder<> at(&first, first.begin());
+  if (DISubprogram *program = function.getSubprogram())
+    at.SetCurrentDebugLocation(DILocation::get(context, 0, 0, program));
+  auto space = [&](uint64_t size, const Twine &name) {
+    AllocaInst *variable = at.CreateAlloca(ArrayType::get(at.getInt8Ty(), size), nullptr, name);
+    variable->setAlignment(Align(16));
+    return variable;
+  };
+  AllocaInst *countdown = at.CreateAlloca(i32, nullptr, "poll.countdown");
+  AllocaInst *buffer = space(bytes, "poll.buffer");
+  AllocaInst *result = space(std::max<uint64_t>(8, slot_bytes(result_type, layout)), "poll.result");
+  // After all stack variables: they must stay together.
+  auto after = first.begin();
+  for (auto i = first.begin(); !i->isTerminator(); ++i)
+    if (isa<AllocaInst>(*i))
+      after = std::next(i);
+  at.SetInsertPoint(&first, after);
+  at.CreateStore(at.getInt32(interval), countdown);
+  MDNode *rarely = MDBuilder(context).createBranchWeights(1, 2000);
+
+  for (size_t i = 0; i < count; ++i) {
+    BasicBlock *header = all[loops[i].header];
+    BasicBlock *rest = header->splitBasicBlock(header->getFirstInsertionPt(), header->getName() + ".rest");
+    BasicBlock *poll = BasicBlock::Create(context, "poll", &function);
+    BasicBlock *leave = BasicBlock::Create(context, "poll.leave", &function);
+    header->getTerminator()->eraseFromParent();
+    at.SetInsertPoint(header);
+    Value *left = at.CreateSub(at.CreateLoad(i32, countdown), at.getInt32(1));
+    at.CreateStore(left, countdown);
+    at.CreateCondBr(at.CreateICmpEQ(left, at.getInt32(0)), poll, rest, rarely);
+    at.SetInsertPoint(poll);
+    for (size_t v = 0; v < loops[i].live_count; ++v)
+      store_slot(at, values[loops[i].live[v].value], buffer, loops[i].live[v].offset);
+    Value *target = at.CreateCall(hook, {at.getInt64(loops[i].id), buffer});
+    at.CreateStore(at.getInt32(interval), countdown);
+    at.CreateCondBr(at.CreateIsNull(target), rest, leave);
+    at.SetInsertPoint(leave);
+    CallInst *call = at.CreateCall(target_type, target, {buffer, result});
+    call->setDoesNotThrow();
+    if (result_type->isVoidTy())
+      at.CreateRetVoid();
+    else
+      at.CreateRet(load_slot(at, result_type, result, 0, "poll.value", false));
+  }
+  return nullptr;
+}

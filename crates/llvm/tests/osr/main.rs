@@ -1,0 +1,5 @@
+//! On-stack replacement from IR text to running code: leave a loop at any of its polls, go on elsewhere, same result.
+
+mod harness;
+mod refusals;
+mod shapes;
