@@ -46,7 +46,7 @@ impl Level {
     }
 
     /// Pipeline in `opt`'s notation.
-    fn pipeline(self) -> &'static str {
+    pub(crate) fn pipeline(self) -> &'static str {
         match self {
             Level::O0 => "default<O0>,globaldce",
             Level::O1 => "default<O1>",

@@ -436,6 +436,13 @@ impl Image {
         }
     }
 
+    /// The function whose stub is at `address`.
+    pub(crate) fn function_at(&self, address: usize) -> Option<&FuncEntry> {
+        let offset = address.checked_sub(self.names.stubs)?;
+        let entry = self.names.entries.get(offset / bridge::STUB_BYTES)?;
+        (offset % bridge::STUB_BYTES == 0).then_some(&**entry)
+    }
+
     /// What symbols mean, for the linker.
     pub(crate) fn names(&self) -> &Names {
         &self.names

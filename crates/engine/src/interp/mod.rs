@@ -35,9 +35,14 @@ mod wide;
 pub use code::{Code, LiveValue, LoopHead, Unsupported};
 pub use entry::FuncEntry;
 pub(crate) use entry::Watch;
-pub(crate) use image::{CELL, MISSES};
+pub(crate) use image::{CELL, MISSES, Names};
 pub use image::{Image, Options, Resolve};
 pub use memory::set_stack_size;
+
+/// Words a value of this type fills; `None` if it cannot be held.
+pub(crate) fn slots_of(ty: llvm::ir::Type<'_>, layout: llvm::ir::Layout<'_>) -> Option<usize> {
+    shape::Shape::of(ty, layout).map(shape::Shape::slots)
+}
 
 /// Backward jumps are counted in steps of this many.
 pub const HEAT_STEP: u32 = 256;

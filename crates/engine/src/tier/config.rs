@@ -59,10 +59,9 @@ impl Default for Thresholds {
 impl Thresholds {
     /// The level that so many calls and backward jumps justify; `None` is the interpreter.
     pub fn level(&self, calls: u64, back_edges: u64) -> Option<Level> {
-        Level::ALL
-            .into_iter()
-            .rev()
-            .find(|l| calls >= self.calls[*l as usize] || back_edges >= self.back_edges[*l as usize])
+        Level::ALL.into_iter().rev().find(|l| {
+            calls >= self.calls[*l as usize] || back_edges >= self.back_edges[*l as usize]
+        })
     }
 }
 

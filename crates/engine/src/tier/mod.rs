@@ -1,5 +1,275 @@
 //! Tiers: every function starts in the interpreter and climbs by its heat while the program runs.
+//!
+//! ```text
+//!  program --prepare--> pristine bitcode --decode--> Image (interp) --run--> countdowns, loops
+//!                              \                                               |  requests (queue)
+//!                               \--> compiler thread: Builder (unit) --> object --> memory::link --> publish
+//! ```
+//!
+//! - `config`: what can be set. `shared`: what program threads and the compiler share, and what is decided when.
+//! - `hooks`: what compiled code calls. `unit`: one compile. `specialise`: what gets code of its own.
+//! - Old code is freed by [`memory::Reclaimer`](crate::memory::Reclaimer): every thread that runs the guest does so inside
+//!   [`Engine::call`].
 
+mod compiler;
 mod config;
+mod function;
+mod hooks;
+mod queue;
+mod shared;
+mod specialise;
+mod unit;
 
 pub use config::{Config, Dump, Mode, Override, Thresholds};
+
+use crate::interp::{self, Image, Resolve, Unsupported};
+use crate::memory::Reclaimer;
+use crate::profile::function::Shape;
+use crate::profile::{FunctionProfile, ProfileReport};
+use crate::trace::Trace;
+use crate::{Cpu, Error, Level, Program};
+use function::{Function, survey};
+use hooks::Site;
+use llvm::Module;
+use llvm::ir::{self, View};
+use queue::{Job, Queue};
+use shared::{Shared, Watcher};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+/// LLVM recurses deeply over large expressions.
+const COMPILER_STACK: usize = 16 << 20;
+
+/// A program that runs and gets faster.
+///
+/// Dropping it frees code and variables: nothing of the program may run any more.
+pub struct Engine {
+    shared: Arc<Shared>,
+    compiler: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Makes a loaded program ready to run.
+    pub fn start_program(
+        program: Program<'_>,
+        cpu: &Cpu,
+        resolve: Resolve,
+        config: Config,
+    ) -> Result<Engine, Error> {
+        let Program { mut module, .. } = program;
+        Engine::start(&mut module, cpu, resolve, config)
+    }
+
+    /// Makes a linked and verified module ready to run. `resolve` finds what it does not define.
+    ///
+    /// The module is changed: attributes of other processors go, stack variables become values where they can.
+    ///
+    /// # Errors
+    /// Code memory that cannot be had, symbols that are nowhere, what LLVM cannot compile of the functions that cannot be
+    /// interpreted.
+    pub fn start(
+        module: &mut Module<'_>,
+        cpu: &Cpu,
+        resolve: Resolve,
+        config: Config,
+    ) -> Result<Engine, Error> {
+        prepare(module, cpu)?;
+        let bitcode = module.to_bitcode();
+        let options = interp::Options {
+            count_blocks: config.profile && config.mode == Mode::Auto,
+            compile: None,
+            code_limit: config.code_limit,
+            heat_step: if config.force_osr {
+                1
+            } else {
+                interp::HEAT_STEP
+            },
+        };
+        let image = Image::new(module, cpu, resolve, options)?;
+        let mut surveys = survey(View::new(module));
+        let functions: Vec<Function> = image
+            .functions()
+            .map(|entry| {
+                let survey = surveys.remove(entry.name()).unwrap_or_default();
+                let shape = Shape {
+                    parameters: survey.words.len(),
+                    blocks: survey.blocks,
+                    indirect_sites: survey.indirect_sites,
+                };
+                let (mode, thresholds) = config.of(entry.name());
+                let profile = FunctionProfile::new(entry.id, entry.name(), shape);
+                Function::new(profile, survey, mode, thresholds)
+            })
+            .collect();
+        let sites = image
+            .functions()
+            .map(|entry| {
+                let loops = entry.code().map_or(&[][..], |c| c.loops());
+                std::iter::once(0)
+                    .chain(loops.iter().map(|l| l.block))
+                    .map(|header| Site::new(entry.id, header))
+                    .collect()
+            })
+            .collect();
+        let trace = Trace::new(config.trace_events);
+        let shared = Arc::new(Shared {
+            image,
+            config,
+            functions,
+            sites,
+            queue: Queue::default(),
+            reclaimer: Reclaimer::new(),
+            trace,
+        });
+        for site in shared.sites.iter().flat_map(|s| s.iter()) {
+            site.connect(&shared);
+        }
+        let watcher: Arc<Watcher> = Arc::new(Watcher(Arc::downgrade(&shared)));
+        for entry in shared.image.functions() {
+            let _ = entry.watch.set(watcher.clone());
+        }
+        shared.arm_all();
+        let (of_thread, cpu) = (shared.clone(), cpu.clone());
+        let compiler = std::thread::Builder::new()
+            .name("compiler".into())
+            .stack_size(COMPILER_STACK)
+            .spawn(move || compiler::run(&of_thread, &bitcode, &cpu))
+            .map_err(|e| Error::Thread {
+                message: e.to_string(),
+            })?;
+        Ok(Engine {
+            shared,
+            compiler: Mutex::new(Some(compiler)),
+        })
+    }
+
+    /// Address of a function or variable. A function can be called by whoever has its type, inside [`Engine::call`].
+    pub fn address(&self, name: &str) -> Option<usize> {
+        self.shared.image.address(name).map(|a| a as usize)
+    }
+
+    /// Runs `f`, which may call the program. Every thread that runs guest code does so inside.
+    pub fn call<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _guard = self.shared.reclaimer.enter();
+        f()
+    }
+
+    /// To be called now and then by functions of the host that guests call: tells which old code this thread is in.
+    pub fn poll(&self) {
+        self.shared.reclaimer.poll();
+    }
+
+    /// Compiles a function at a level and waits until it is published.
+    ///
+    /// # Errors
+    /// No such function, or what LLVM says.
+    pub fn recompile(&self, name: &str, level: Level) -> Result<(), Error> {
+        let entry = self
+            .shared
+            .image
+            .function(name)
+            .ok_or_else(|| Error::Object {
+                message: format!("no function {name} in the program"),
+            })?;
+        let job = Job::Function(entry.id, level);
+        self.shared.queue.push(job);
+        self.shared.queue.wait_for(job);
+        let state = self.shared.function(entry.id).state();
+        match state.level {
+            Some(l) if l >= level => Ok(()),
+            _ => Err(Error::Object {
+                message: self.shared.function(entry.id).profile.report().state,
+            }),
+        }
+    }
+
+    /// Functions that are compiled because the interpreter cannot express them, with the reason.
+    pub fn unsupported(&self) -> &[Unsupported] {
+        self.shared.image.unsupported()
+    }
+
+    /// Name of the function whose compiled code is at `address`, with the offset in it.
+    pub fn locate(&self, address: usize) -> Option<(String, usize)> {
+        self.shared.locate(address)
+    }
+
+    /// Whether requests are waiting or being worked on.
+    pub fn is_compiling(&self) -> bool {
+        self.shared.queue.is_busy()
+    }
+
+    /// What was measured so far.
+    pub fn report(&self) -> ProfileReport {
+        for (entry, f) in self.shared.image.functions().zip(&self.shared.functions) {
+            f.profile.calls.store(entry.calls(), Relaxed);
+            if let Some(code) = entry.code() {
+                for (to, n) in f.profile.blocks().iter().zip(code.block_counts()) {
+                    to.store(n, Relaxed);
+                }
+            }
+        }
+        self.shared.profile_report()
+    }
+
+    /// What happened so far.
+    pub fn trace(&self) -> &Trace {
+        &self.shared.trace
+    }
+
+    /// The trace as JSON for Chrome's trace viewer and Perfetto.
+    pub fn trace_json(&self) -> String {
+        let name = |id: u32| {
+            let f = self.shared.functions.get(id as usize);
+            f.map_or_else(String::new, |f| f.profile.name().to_owned())
+        };
+        self.shared.trace.to_chrome_json(&name)
+    }
+
+    /// Ends compiling: waits for the compile that is under way.
+    pub fn stop(&self) {
+        self.shared.queue.stop();
+        let thread = self
+            .compiler
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // It panicked: it said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Makes a module the pristine one that everything refers to: every symbol named, nothing that holds for another
+/// processor, stack variables of unoptimised code turned into values.
+fn prepare(module: &mut Module<'_>, cpu: &Cpu) -> Result<(), Error> {
+    ir::name_everything(module, "bareflow.unnamed");
+    module.prepare();
+    for f in module.functions().iter().filter(|f| !f.is_intrinsic()) {
+        f.remove_string_attribute("target-features");
+        f.remove_string_attribute("target-cpu");
+        f.remove_string_attribute("probe-stack");
+        f.remove_string_attribute("stack-protector-buffer-size");
+        f.set_string_attribute("tune-cpu", cpu.tune());
+        f.remove_attribute("uwtable");
+        f.set_attribute("nounwind");
+    }
+    module.run_passes("function(lower-invoke)", None)?;
+    module
+        .functions()
+        .iter()
+        .for_each(llvm::Function::remove_personality);
+    module.run_passes(PREPARE, None)?;
+    ir::name_everything(module, "bareflow.unnamed");
+    Ok(())
+}
+
+/// Cheap passes over the whole program: they pay in the interpreter, and in every compile that reads less.
+const PREPARE: &str = "function(sroa,early-cse,simplifycfg,instsimplify)";

@@ -74,9 +74,8 @@ impl<'m> Decoder<'_, '_, 'm> {
                 .env
                 .thunks
                 .number(signature.full_text(), || signature.clone());
-            let through_pointer = (callee.kind() != ValueKind::Function
-                && callee.kind() != ValueKind::Alias)
-                .then(|| {
+            let through_pointer =
+                matches!(callee.kind(), ValueKind::Argument | ValueKind::Instruction).then(|| {
                     self.pointer_calls += 1;
                     self.pointer_calls - 1
                 });

@@ -1,0 +1,244 @@
+//! The compiler's thread: takes the hottest request, compiles, links, publishes; frees old code when it is idle.
+
+use super::function::Osr;
+use super::hooks;
+use super::queue::{Job, Next};
+use super::shared::{Shared, tier_of};
+use super::unit::{self, Builder, Built};
+use crate::interp::Names;
+use crate::memory::{self, MemoryError, Symbol, Symbols, Unit};
+use crate::trace::{EventKind, Outcome};
+use crate::{Cpu, Error, Level};
+use llvm::Context;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often old code is looked after while nothing is to be compiled.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// Jobs after which LLVM's context is made anew: it keeps every constant and type it ever saw.
+const JOBS_PER_CONTEXT: u32 = 2_000;
+
+/// Symbols of the program and the engine's hooks.
+struct UnitSymbols<'s>(&'s Names);
+
+impl Symbols for UnitSymbols<'_> {
+    fn find(&self, name: &str) -> Option<Symbol> {
+        match hooks::address(name) {
+            Some(address) => Some(Symbol::Function {
+                address,
+                slot: None,
+            }),
+            None => self.0.find(name),
+        }
+    }
+}
+
+/// Runs until the engine stops. `bitcode` is the pristine program.
+pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
+    shared.trace.name_thread("compiler");
+    while !shared.queue.is_stopped() {
+        let context = Context::new();
+        match Builder::new(&context, bitcode, cpu) {
+            Ok(mut builder) => work(shared, &mut builder),
+            Err(error) => {
+                // The program was read before from the same bytes: there is no memory for it.
+                shared.report(&format!("compiling is over: {error}"));
+                shared.queue.stop();
+            }
+        }
+    }
+}
+
+fn work(shared: &Shared, builder: &mut Builder<'_>) {
+    for _ in 0..JOBS_PER_CONTEXT {
+        match shared
+            .queue
+            .take(|job| shared.heat(job.function()), PATIENCE)
+        {
+            Next::Stop => return,
+            Next::Idle => tidy(shared),
+            Next::Job(job) => {
+                match job {
+                    Job::Function(id, level) => function(shared, builder, id, level),
+                    Job::Osr(id, header) => osr(shared, builder, id, header),
+                }
+                shared.queue.done(job);
+                if shared.reclaimer.waiting() > 0 {
+                    collect(shared);
+                }
+            }
+        }
+    }
+}
+
+fn collect(shared: &Shared) {
+    let freed = shared.reclaimer.collect();
+    if freed.bytes > 0 {
+        shared.trace.record(EventKind::CodeMemory {
+            bytes: shared.image.names().region.code_used() as u64,
+        });
+    }
+}
+
+/// Frees old code, and takes back variants whose guards fail.
+fn tidy(shared: &Shared) {
+    if shared.reclaimer.waiting() > 0 {
+        collect(shared);
+    }
+    for (id, f) in shared.functions.iter().enumerate() {
+        let id = id as u32;
+        if unit::guards_fail(shared, id, f) {
+            let level = {
+                let mut state = f.state();
+                state.generic = true;
+                state.is_special = false;
+                state.level
+            };
+            shared.trace.record(EventKind::GuardMiss {
+                function: id,
+                variant: 0,
+            });
+            f.profile
+                .set_state("its arguments changed: back to code for all of them");
+            if let Some(level) = level {
+                shared.queue.push(Job::Function(id, level));
+            }
+        }
+    }
+}
+
+/// Links an object; makes room by dropping the coldest code if there is none.
+fn link(shared: &Shared, built: &Built, id: u32) -> Result<(Unit, usize), Error> {
+    let names = shared.image.names();
+    let mut evicted = 0;
+    loop {
+        match memory::link(&names.region, &built.object, &UnitSymbols(names)) {
+            Ok(unit) => {
+                let at = unit.address(&built.symbol).ok_or_else(|| Error::Object {
+                    message: format!("{} is not in its own object", built.symbol),
+                })?;
+                return Ok((unit, at));
+            }
+            Err(MemoryError::Full { .. }) if evicted < 64 => {
+                evicted += 1;
+                shared.evict_coldest(id);
+                // Threads acknowledge when they next call the engine.
+                for _ in 0..10 {
+                    collect(shared);
+                    if shared.reclaimer.waiting() == 0 {
+                        break;
+                    }
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
+    // It may have earned more while it waited.
+    let level = match shared.config.shuffle {
+        Some(_) => level,
+        None => shared.earned(id).map_or(level, |l| l.max(level)),
+    };
+    let f = shared.function(id);
+    let start = shared.trace.now_ns();
+    let result = builder
+        .function(shared, id, level)
+        .and_then(|built| link(shared, &built, id).map(|linked| (built, linked)));
+    let duration_ns = shared.trace.now_ns() - start;
+    let tier = tier_of(Some(level));
+    let (bytes, outcome) = match result {
+        Ok((built, (unit, at))) => {
+            let bytes = unit.object_bytes() as u64;
+            f.profile.compiled(tier, duration_ns, bytes);
+            dump(shared, &built, tier.name());
+            shared.publish(id, level, at, unit, built.is_special);
+            f.profile.set_state(if built.is_special {
+                "hot: compiled, with code for the arguments it is called with"
+            } else {
+                "hot: compiled"
+            });
+            (bytes, Outcome::Published)
+        }
+        Err(error) => {
+            f.profile.compile_failed(tier, duration_ns);
+            f.profile
+                .set_state(format!("not promoted to {tier}: {error}"));
+            let mut state = f.state();
+            state.wanted = None;
+            state.failed = Some(state.failed.map_or(level, |l| l.min(level)));
+            (0, Outcome::Failed)
+        }
+    };
+    shared.trace.record_at(
+        start,
+        EventKind::Compile {
+            function: id,
+            tier,
+            duration_ns,
+            bytes,
+            outcome,
+        },
+    );
+}
+
+fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
+    let f = shared.function(id);
+    let level = shared.osr_level(id, header);
+    let start = shared.trace.now_ns();
+    let result = builder
+        .osr(shared, id, header)
+        .and_then(|built| link(shared, &built, id).map(|linked| (built, linked)));
+    let duration_ns = shared.trace.now_ns() - start;
+    let tier = tier_of(Some(level));
+    let (bytes, outcome, osr) = match result {
+        Ok((built, (unit, at))) => {
+            let bytes = unit.object_bytes() as u64;
+            dump(shared, &built, tier.name());
+            (bytes, Outcome::Published, Osr::Ready(at, unit))
+        }
+        Err(error) => {
+            f.profile.set_state(format!(
+                "its loop at block {header} stays where it is: {error}"
+            ));
+            (0, Outcome::Failed, Osr::Failed)
+        }
+    };
+    f.state().osr.insert(header, osr);
+    shared.trace.record_at(
+        start,
+        EventKind::Compile {
+            function: id,
+            tier,
+            duration_ns,
+            bytes,
+            outcome,
+        },
+    );
+}
+
+/// Writes IR and assembly, if they were asked for.
+fn dump(shared: &Shared, built: &Built, tier: &str) {
+    let (Some(config), Some((ir, assembly))) = (&shared.config.dump, &built.dump) else {
+        return;
+    };
+    let file: String = built
+        .symbol
+        .chars()
+        .map(|c| {
+            if c.is_alphanumeric() || "._-$".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    for (extension, text) in [("ll", ir), ("s", assembly)] {
+        let path = config.folder.join(format!("{file}.{tier}.{extension}"));
+        if let Err(error) = std::fs::write(&path, text) {
+            shared.report(&format!("cannot write {}: {error}", path.display()));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What the engine knows of one guest function beside its counters: which code runs, what was asked for.
+
+use super::config::{Mode, Thresholds};
+use crate::Level;
+use crate::memory::Unit;
+use crate::profile::FunctionProfile;
+use llvm::ir::{Type, TypeKind, Value, ValueKind, View};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A parameter of one word.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Word {
+    /// Which parameter.
+    pub index: u32,
+    /// Its slot in the interpreter.
+    pub slot: u32,
+    /// Whether it is a pointer.
+    pub is_pointer: bool,
+}
+
+/// The shape of a function, read once from its IR.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Survey {
+    /// Parameters of one word: integers of at most 64 bits and pointers, in their order.
+    pub words: Vec<Word>,
+    /// Basic blocks.
+    pub blocks: usize,
+    /// Calls through a pointer.
+    pub indirect_sites: usize,
+}
+
+/// Surveys every function of the program that has a body.
+pub(crate) fn survey(view: View<'_>) -> HashMap<String, Survey> {
+    view.functions()
+        .into_iter()
+        .filter(|f| !f.is_declaration())
+        .map(|f| (f.name(), survey_one(f, view)))
+        .collect()
+}
+
+fn survey_one(f: Value<'_>, view: View<'_>) -> Survey {
+    let mut words = Vec::new();
+    let mut slot = 0;
+    for (index, ty) in f.value_type().params().into_iter().enumerate() {
+        let (is_word, is_pointer) = match ty.kind() {
+            TypeKind::Int(1..=64) => (true, false),
+            TypeKind::Ptr => (true, true),
+            _ => (false, false),
+        };
+        if is_word {
+            words.push(Word {
+                index: index as u32,
+                slot,
+                is_pointer,
+            });
+        }
+        slot += slots_of(ty, view);
+    }
+    let blocks = f.blocks();
+    let indirect_sites = blocks
+        .iter()
+        .flat_map(|b| b.instructions())
+        .filter_map(|i| i.callee())
+        .filter(|c| matches!(c.kind(), ValueKind::Argument | ValueKind::Instruction))
+        .count();
+    Survey {
+        words,
+        blocks: blocks.len(),
+        indirect_sites,
+    }
+}
+
+fn slots_of(ty: Type<'_>, view: View<'_>) -> u32 {
+    crate::interp::slots_of(ty, view.layout()).unwrap_or(1) as u32
+}
+
+/// Code for one loop header of a function.
+pub(crate) enum Osr {
+    /// Asked for.
+    Wanted,
+    /// Ready at this address, in this unit.
+    Ready(usize, #[allow(dead_code)] Unit),
+    /// It cannot be had.
+    Failed,
+}
+
+/// Which code a function has.
+#[derive(Default)]
+pub(crate) struct State {
+    /// Level of the code that runs; `None` is the interpreter.
+    pub level: Option<Level>,
+    /// The code that runs, unless it is the interpreter's or came with the program.
+    pub unit: Option<Unit>,
+    /// Level asked for and not there yet.
+    pub wanted: Option<Level>,
+    /// The lowest level that could not be compiled.
+    pub failed: Option<Level>,
+    /// By loop header (block).
+    pub osr: HashMap<u32, Osr>,
+    /// Whether its variants were taken back because their guards failed too often.
+    pub generic: bool,
+    /// Guard misses when the code was published.
+    pub misses: u64,
+    /// Whether the code has guarded variants.
+    pub is_special: bool,
+    /// How often it was looked at by the shuffle of tests.
+    pub shuffled: u64,
+}
+
+/// One guest function.
+pub(crate) struct Function {
+    pub profile: FunctionProfile,
+    pub survey: Survey,
+    pub mode: Mode,
+    pub thresholds: Thresholds,
+    state: Mutex<State>,
+}
+
+impl Function {
+    pub fn new(
+        profile: FunctionProfile,
+        survey: Survey,
+        mode: Mode,
+        thresholds: Thresholds,
+    ) -> Self {
+        Function {
+            profile,
+            survey,
+            mode,
+            thresholds,
+            state: Mutex::new(State::default()),
+        }
+    }
+
+    /// Its state, for this thread alone.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,108 @@
+//! What compiled code calls when a countdown ends, and what it is told about itself.
+//!
+//! Compiled code knows only the address of a [`Site`]: which engine, which function, which loop.
+#![allow(unsafe_code)]
+
+use super::shared::Shared;
+use std::ptr::with_exposed_provenance;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// Called by the entry counter of a function.
+pub(crate) const CALLED: &str = "bareflow.hook.called";
+/// Called by a loop of O0 and O1 code now and then.
+pub(crate) const POLL: &str = "bareflow.hook.poll";
+/// Called with the words of a function's arguments.
+pub(crate) const ARGUMENTS: &str = "bareflow.hook.arguments";
+/// Called with the target of a call through a pointer.
+pub(crate) const TARGET: &str = "bareflow.hook.target";
+
+/// A place in the program that calls a hook. Lives as long as the engine, at a fixed address.
+pub(crate) struct Site {
+    shared: AtomicPtr<Shared>,
+    /// The function.
+    pub function: u32,
+    /// The block of a loop header.
+    pub header: u32,
+}
+
+impl Site {
+    pub fn new(function: u32, header: u32) -> Self {
+        Site {
+            shared: AtomicPtr::new(std::ptr::null_mut()),
+            function,
+            header,
+        }
+    }
+
+    /// Makes the site usable. `shared` owns the site.
+    pub fn connect(&self, shared: &Shared) {
+        self.shared
+            .store((&raw const *shared).cast_mut(), Ordering::Release);
+    }
+
+    /// What compiled code passes to the hook.
+    pub fn id(&self) -> u64 {
+        (&raw const *self).expose_provenance() as u64
+    }
+}
+
+/// The site behind an `id`, and its engine.
+///
+/// # Safety
+/// `id` came from [`Site::id`] of a site whose engine lives.
+unsafe fn site<'a>(id: u64) -> Option<(&'a Site, &'a Shared)> {
+    // SAFETY: as the caller promised; an engine owns its sites and all code that names them.
+    unsafe {
+        let site = &*with_exposed_provenance::<Site>(id as usize);
+        let shared = site.shared.load(Ordering::Acquire).as_ref()?;
+        Some((site, shared))
+    }
+}
+
+unsafe extern "C" fn called(id: u64) {
+    // SAFETY: compiled code passes the id it was built with.
+    if let Some((site, shared)) = unsafe { site(id) } {
+        shared.compiled_code_called(site.function);
+    }
+}
+
+unsafe extern "C" fn poll(id: u64, _buffer: *mut u64) -> usize {
+    // SAFETY: as above.
+    match unsafe { site(id) } {
+        Some((site, shared)) => shared
+            .compiled_loop_went_round(site.function, site.header)
+            .unwrap_or(0),
+        None => 0,
+    }
+}
+
+unsafe extern "C" fn arguments(id: u64, words: *const u64, count: u64) {
+    // SAFETY: compiled code passes the id it was built with, and `count` words on its stack.
+    unsafe {
+        if let Some((site, shared)) = site(id)
+            && count > 0
+        {
+            let words = std::slice::from_raw_parts(words, count as usize);
+            shared.saw_arguments(site.function, words.iter().copied());
+        }
+    }
+}
+
+unsafe extern "C" fn target(id: u64, number: u64, target: u64) {
+    // SAFETY: as above.
+    if let Some((site, shared)) = unsafe { site(id) } {
+        shared.saw_target(site.function, number as usize, target);
+    }
+}
+
+/// Address of a hook.
+pub(crate) fn address(name: &str) -> Option<usize> {
+    let hook = match name {
+        CALLED => called as *const (),
+        POLL => poll as *const (),
+        ARGUMENTS => arguments as *const (),
+        TARGET => target as *const (),
+        _ => return None,
+    };
+    Some(hook.expose_provenance())
+}

@@ -1,0 +1,161 @@
+//! Compile requests, hottest first.
+
+use crate::Level;
+use std::collections::HashSet;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What is to be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Job {
+    /// A function, at least at this level.
+    Function(u32, Level),
+    /// The rest of a function from a loop header (block) on.
+    Osr(u32, u32),
+}
+
+impl Job {
+    pub fn function(self) -> u32 {
+        match self {
+            Job::Function(id, _) | Job::Osr(id, _) => id,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: Vec<Job>,
+    /// Taken and not done.
+    running: HashSet<Job>,
+    stopped: bool,
+}
+
+/// The requests that wait. A job is there at most once.
+#[derive(Default)]
+pub(crate) struct Queue {
+    jobs: Mutex<Jobs>,
+    /// Told when a job comes, one is done, or all ends.
+    changed: Condvar,
+}
+
+/// What the compiler does next.
+pub(crate) enum Next {
+    Job(Job),
+    /// Nothing came for a while.
+    Idle,
+    Stop,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn push(&self, job: Job) {
+        let mut jobs = self.lock();
+        if !jobs.stopped && !jobs.waiting.contains(&job) {
+            jobs.waiting.push(job);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until `job` is neither waiting nor being worked on.
+    pub fn wait_for(&self, job: Job) {
+        let mut jobs = self.lock();
+        while !jobs.stopped && (jobs.waiting.contains(&job) || jobs.running.contains(&job)) {
+            jobs = self
+                .changed
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Takes the job of the greatest `heat`; waits at most `patience` for one.
+    pub fn take(&self, heat: impl Fn(Job) -> u64, patience: Duration) -> Next {
+        let mut jobs = self.lock();
+        if jobs.waiting.is_empty() && !jobs.stopped {
+            jobs = self
+                .changed
+                .wait_timeout(jobs, patience)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if jobs.stopped {
+            return Next::Stop;
+        }
+        let hottest = (0..jobs.waiting.len()).max_by_key(|i| heat(jobs.waiting[*i]));
+        match hottest {
+            Some(i) => {
+                let job = jobs.waiting.swap_remove(i);
+                jobs.running.insert(job);
+                Next::Job(job)
+            }
+            None => Next::Idle,
+        }
+    }
+
+    /// Says that a job taken is done.
+    pub fn done(&self, job: Job) {
+        self.lock().running.remove(&job);
+        self.changed.notify_all();
+    }
+
+    /// Whether anything waits or is worked on.
+    pub fn is_busy(&self) -> bool {
+        let jobs = self.lock();
+        !jobs.waiting.is_empty() || !jobs.running.is_empty()
+    }
+
+    /// Whether [`Queue::stop`] was called.
+    pub fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
+    /// No job is taken any more; whoever waits goes on.
+    pub fn stop(&self) {
+        let mut jobs = self.lock();
+        jobs.stopped = true;
+        jobs.waiting.clear();
+        self.changed.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hottest_comes_first_and_only_once() {
+        let queue = Queue::default();
+        for id in [1, 3, 2, 3] {
+            queue.push(Job::Function(id, Level::O1));
+        }
+        let heat = |j: Job| u64::from(j.function());
+        let mut order = Vec::new();
+        while let Next::Job(job) = queue.take(heat, Duration::from_millis(1)) {
+            order.push(job.function());
+            queue.done(job);
+        }
+        assert_eq!(order, [3, 2, 1]);
+        assert!(!queue.is_busy());
+        queue.stop();
+        queue.push(Job::Osr(1, 1));
+        assert!(matches!(queue.take(heat, Duration::ZERO), Next::Stop));
+    }
+
+    #[test]
+    fn waiting_ends_when_the_job_is_done() {
+        let queue = Queue::default();
+        let job = Job::Osr(7, 2);
+        queue.push(job);
+        std::thread::scope(|s| {
+            let waiter = s.spawn(|| queue.wait_for(job));
+            let Next::Job(taken) = queue.take(|_| 0, Duration::ZERO) else {
+                panic!("no job")
+            };
+            assert!(!waiter.is_finished());
+            queue.done(taken);
+            waiter.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,449 @@
+//! What program threads and the compiler share: functions, requests, what is decided when a countdown ends.
+//!
+//! ```text
+//!  interpreter, counters in code --countdown ended--> consider: heat -> level -> request
+//!                                                                           |  compiler thread (compiler.rs)
+//!                     slot, stub  <--publish-- linked unit <----------------+
+//! ```
+//!
+//! A function's state is behind a lock of its own, taken for a few words at a time. Program threads take it only when a
+//! countdown ends; they never wait for a compile, except where every function is to be compiled before it runs.
+
+use super::config::{Config, Mode};
+use super::function::{Function, Osr};
+use super::hooks::Site;
+use super::queue::{Job, Queue};
+use crate::Level;
+use crate::interp::{FuncEntry, Image, LoopHead, Watch};
+use crate::memory::{Reclaimer, Unit};
+use crate::profile::Tier;
+use crate::trace::{EventKind, Trace};
+use std::sync::Weak;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Calls whose arguments are recorded one by one, when a function starts.
+const SAMPLED_CALLS: u64 = 16;
+/// A countdown that only keeps the number of calls.
+const FAR: i64 = 1 << 40;
+/// Backward jumps of O0 and O1 code between two polls.
+pub(crate) const POLL_INTERVAL: u32 = 4096;
+/// The same when tests want every loop to be left.
+pub(crate) const FORCED_INTERVAL: u32 = 3;
+
+/// Everything that is shared.
+pub(crate) struct Shared {
+    pub image: Image,
+    pub config: Config,
+    pub functions: Vec<Function>,
+    /// By function: its own site, then those of its loops.
+    pub sites: Vec<Box<[Site]>>,
+    pub queue: Queue,
+    pub reclaimer: Reclaimer,
+    pub trace: Trace,
+}
+
+/// The tier of code at `level`.
+pub(crate) fn tier_of(level: Option<Level>) -> Tier {
+    match level {
+        None => Tier::Interp,
+        Some(Level::O0) => Tier::O0,
+        Some(Level::O1) => Tier::O1,
+        Some(Level::O2) => Tier::O2,
+        Some(Level::O3) => Tier::O3,
+    }
+}
+
+impl Shared {
+    pub fn entry(&self, id: u32) -> &FuncEntry {
+        &self.image.names().entries[id as usize]
+    }
+
+    pub fn function(&self, id: u32) -> &Function {
+        &self.functions[id as usize]
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.trace.now_ns()
+    }
+
+    /// Heat of a function, for the order of requests: calls, and backward jumps at the rate of the thresholds.
+    pub fn heat(&self, id: u32) -> u64 {
+        let f = self.function(id);
+        let rate = (f.thresholds.back_edges[0] / f.thresholds.calls[0].max(1)).max(1);
+        self.entry(id).calls() + f.profile.back_edges.load(Relaxed) / rate
+    }
+
+    /// The level a function has earned.
+    pub fn earned(&self, id: u32) -> Option<Level> {
+        let f = self.function(id);
+        match f.mode {
+            Mode::Interpret => None,
+            Mode::Fixed(level) => Some(level),
+            Mode::Auto => f
+                .thresholds
+                .level(self.entry(id).calls(), f.profile.back_edges.load(Relaxed)),
+        }
+    }
+
+    /// Calls until the function is to be looked at again.
+    fn next_look(&self, id: u32) -> i64 {
+        let f = self.function(id);
+        let calls = self.entry(id).calls();
+        if self.config.shuffle.is_some() {
+            return 1 + (calls % 7) as i64;
+        }
+        if f.mode != Mode::Auto {
+            return FAR;
+        }
+        if self.config.profile && calls < SAMPLED_CALLS {
+            return 1;
+        }
+        f.thresholds
+            .calls
+            .iter()
+            .find(|t| **t > calls)
+            .map_or(FAR, |t| i64::try_from(t - calls).unwrap_or(FAR))
+    }
+
+    /// The first countdown of every function.
+    pub fn arm_all(&self) {
+        for (entry, f) in self.image.functions().zip(&self.functions) {
+            let first = match f.mode {
+                Mode::Interpret if self.config.shuffle.is_none() => FAR,
+                _ => 1,
+            };
+            entry.arm(first);
+        }
+    }
+
+    /// Looks at a function whose countdown ended.
+    fn look(&self, id: u32) {
+        let f = self.function(id);
+        self.entry(id).arm(self.next_look(id));
+        if let Some(seed) = self.config.shuffle {
+            return self.shuffle(id, seed);
+        }
+        let Some(level) = self.earned(id) else {
+            return;
+        };
+        let wait = matches!(f.mode, Mode::Fixed(_)) || self.config.compilers == 0;
+        self.request(id, level, wait);
+    }
+
+    /// Asks for a function at a level, unless it has it or asked for it already.
+    fn request(&self, id: u32, level: Level, wait: bool) {
+        let f = self.function(id);
+        let job = Job::Function(id, level);
+        {
+            let mut state = f.state();
+            let had = state.level.max(state.wanted);
+            if had >= Some(level) || state.failed.is_some_and(|l| l <= level) {
+                if !(wait && state.wanted.is_some()) {
+                    return;
+                }
+            } else {
+                state.wanted = Some(level);
+                drop(state);
+                self.trace.record(EventKind::Request {
+                    function: id,
+                    tier: tier_of(Some(level)),
+                    heat: self.heat(id),
+                });
+                self.queue.push(job);
+            }
+        }
+        if wait {
+            self.wait_for(job);
+        }
+    }
+
+    /// Stands still until a job is done: for modes in which nothing runs before it is compiled.
+    fn wait_for(&self, job: Job) {
+        let start = self.now_ns();
+        self.queue.wait_for(job);
+        self.trace.record_at(
+            start,
+            EventKind::Pause {
+                function: job.function(),
+                duration_ns: self.now_ns() - start,
+            },
+        );
+    }
+
+    /// For tests: a tier at random, also a lower one, sometimes at once and sometimes later.
+    fn shuffle(&self, id: u32, seed: u64) {
+        let f = self.function(id);
+        let dice = {
+            let mut state = f.state();
+            state.shuffled += 1;
+            let mut x = seed ^ (u64::from(id) << 32) ^ state.shuffled;
+            x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            x ^ (x >> 31)
+        };
+        let wanted = match dice % 8 {
+            0 => None,
+            n @ 1..=4 => Some(Level::ALL[n as usize - 1]),
+            _ => return,
+        };
+        match wanted {
+            None => {
+                let mut state = f.state();
+                if self
+                    .entry(id)
+                    .publish_interpreted(self.image.names().stub(id))
+                {
+                    state.level = None;
+                    if let Some(old) = state.unit.take() {
+                        self.reclaimer.retire(old);
+                    }
+                }
+            }
+            Some(level) => {
+                let job = Job::Function(id, level);
+                self.queue.push(job);
+                if dice >> 8 & 1 == 0 {
+                    self.wait_for(job);
+                }
+            }
+        }
+    }
+
+    /// A unit is ready: calls run it from now on.
+    pub fn publish(&self, id: u32, level: Level, address: usize, unit: Unit, is_special: bool) {
+        let (f, entry) = (self.function(id), self.entry(id));
+        let mut state = f.state();
+        let bytes = unit.object_bytes() as u64;
+        entry.publish_native(address);
+        let old = state.unit.replace(unit);
+        let before = std::mem::replace(&mut state.level, Some(level));
+        state.wanted = state.wanted.filter(|w| *w > level);
+        state.is_special = is_special;
+        state.misses = entry.cell().misses.load(Relaxed);
+        drop(state);
+        if let Some(old) = old {
+            f.profile.set_code_bytes(tier_of(before), 0);
+            self.reclaimer.retire(old);
+        }
+        f.profile.reached(tier_of(Some(level)), self.now_ns());
+        f.profile.set_code_bytes(tier_of(Some(level)), bytes);
+        self.trace.record(EventKind::Swap {
+            function: id,
+            tier: tier_of(Some(level)),
+        });
+        self.trace.record(EventKind::CodeMemory {
+            bytes: self.image.names().region.code_used() as u64,
+        });
+    }
+
+    /// A loop went round so often that it is looked at. Gives code that takes over, if there is some.
+    fn loop_is_hot(&self, id: u32, header: u32, from: Tier) -> Option<usize> {
+        let f = self.function(id);
+        self.reclaimer.poll();
+        if self.config.shuffle.is_none()
+            && matches!(f.mode, Mode::Auto)
+            && let Some(level) = self.earned(id)
+        {
+            self.request(id, level, self.config.compilers == 0);
+        }
+        let rounds = f.profile.back_edges.load(Relaxed);
+        let is_hot = self.config.force_osr || rounds >= f.thresholds.back_edges[2];
+        if !self.config.osr || !is_hot || f.mode == Mode::Interpret {
+            return None;
+        }
+        let job = Job::Osr(id, header);
+        let ready = |f: &Function| match f.state().osr.get(&header) {
+            Some(Osr::Ready(address, _)) => Some(*address),
+            _ => None,
+        };
+        let asked = {
+            let mut state = f.state();
+            let is_new = !state.osr.contains_key(&header);
+            if is_new {
+                state.osr.insert(header, Osr::Wanted);
+            }
+            is_new
+        };
+        if asked {
+            self.queue.push(job);
+            if self.config.force_osr || self.config.compilers == 0 {
+                self.wait_for(job);
+            }
+        }
+        let address = ready(f)?;
+        f.profile.osr_entries.fetch_add(1, Relaxed);
+        self.trace.record(EventKind::Osr {
+            function: id,
+            from,
+            to: tier_of(Some(self.osr_level(id, header))),
+        });
+        Some(address)
+    }
+
+    /// The level of code that takes over a loop.
+    pub fn osr_level(&self, id: u32, header: u32) -> Level {
+        match self.function(id).mode {
+            _ if self.config.force_osr => Level::ALL[(id + header) as usize % 4],
+            Mode::Fixed(level) => level,
+            _ => Level::O3,
+        }
+    }
+
+    // --- what compiled code tells
+
+    pub fn compiled_code_called(&self, id: u32) {
+        self.reclaimer.poll();
+        self.look(id);
+    }
+
+    pub fn compiled_loop_went_round(&self, id: u32, header: u32) -> Option<usize> {
+        let f = self.function(id);
+        f.profile
+            .back_edges
+            .fetch_add(self.poll_interval().into(), Relaxed);
+        let from = f.profile.tier();
+        self.loop_is_hot(id, header, from)
+    }
+
+    /// Backward jumps between two polls of a loop.
+    pub fn poll_interval(&self) -> u32 {
+        if self.config.force_osr {
+            FORCED_INTERVAL
+        } else {
+            POLL_INTERVAL
+        }
+    }
+
+    pub fn saw_arguments(&self, id: u32, words: impl Iterator<Item = u64>) {
+        let f = self.function(id);
+        let places = f.profile.arguments().iter().zip(&f.survey.words);
+        for ((argument, word), value) in places.zip(words) {
+            argument.values.record(value);
+            if word.is_pointer {
+                argument.alignment.record(value);
+            }
+        }
+    }
+
+    pub fn saw_target(&self, id: u32, site: usize, target: u64) {
+        if let Some(values) = self.function(id).profile.indirect().get(site) {
+            values.record(target);
+        }
+    }
+}
+
+/// What the interpreter tells; it outlives the engine only while the image is dropped.
+pub(crate) struct Watcher(pub Weak<Shared>);
+
+impl Watch for Watcher {
+    fn called(&self, entry: &FuncEntry, args: Option<&[u64]>) {
+        let Some(shared) = self.0.upgrade() else {
+            return;
+        };
+        shared.reclaimer.poll();
+        if let Some(args) = args.filter(|_| shared.config.profile) {
+            let f = shared.function(entry.id);
+            let words = f.survey.words.iter();
+            shared.saw_arguments(
+                entry.id,
+                words.map(|w| args.get(w.slot as usize).copied().unwrap_or(0)),
+            );
+        }
+        shared.look(entry.id);
+    }
+
+    fn went_round(&self, entry: &FuncEntry, head: &LoopHead, steps: u32) -> Option<usize> {
+        let shared = self.0.upgrade()?;
+        let f = shared.function(entry.id);
+        f.profile.back_edges.fetch_add(steps.into(), Relaxed);
+        shared.loop_is_hot(entry.id, head.block, Tier::Interp)
+    }
+
+    fn called_through(&self, entry: &FuncEntry, site: u32, target: u64) {
+        if let Some(shared) = self.0.upgrade().filter(|s| s.config.profile) {
+            shared.saw_target(entry.id, site as usize, target);
+        }
+    }
+}
+
+impl Shared {
+    /// Tells the person at the console about something that went wrong and does not stop the program.
+    pub fn report(&self, message: &str) {
+        eprintln!("bareflow: {message}");
+    }
+
+    /// Drops the code of the function that is called least, but not of `but`: it is interpreted again.
+    pub fn evict_coldest(&self, but: u32) {
+        let coldest = (0..self.functions.len() as u32)
+            .filter(|id| *id != but && self.entry(*id).code().is_some())
+            .filter_map(|id| {
+                let state = self.function(id).state();
+                state
+                    .unit
+                    .as_ref()
+                    .map(|_| (state.level, self.heat(id), id))
+            })
+            .min();
+        let Some((level, _, id)) = coldest else {
+            return;
+        };
+        let f = self.function(id);
+        let mut state = f.state();
+        if !self
+            .entry(id)
+            .publish_interpreted(self.image.names().stub(id))
+        {
+            return;
+        }
+        state.level = None;
+        let Some(old) = state.unit.take() else {
+            return;
+        };
+        drop(state);
+        let bytes = old.bytes() as u64;
+        f.profile.set_code_bytes(tier_of(level), 0);
+        f.profile.reached(Tier::Interp, self.now_ns());
+        f.profile
+            .set_state("its code was dropped to stay within the limit of code memory");
+        self.reclaimer.retire(old);
+        self.trace.record(EventKind::Evict {
+            function: id,
+            tier: tier_of(level),
+            bytes,
+        });
+        // It has to earn its code anew.
+        self.entry(id).arm(1_000);
+    }
+
+    /// The function whose code holds an address.
+    pub fn locate(&self, address: usize) -> Option<(String, usize)> {
+        let find = |unit: &Unit| {
+            unit.functions()
+                .iter()
+                .find(|f| (f.address..f.address + f.size.max(1)).contains(&address))
+                .map(|f| (f.name.clone(), address - f.address))
+        };
+        for f in &self.functions {
+            let state = f.state();
+            let osr = state.osr.values().filter_map(|o| match o {
+                Osr::Ready(_, unit) => Some(unit),
+                _ => None,
+            });
+            for unit in state.unit.iter().chain(osr) {
+                if unit.range().contains(&address) {
+                    return find(unit).or_else(|| Some((f.profile.name().to_owned(), 0)));
+                }
+            }
+        }
+        None
+    }
+
+    /// Everything that was measured.
+    pub fn profile_report(&self) -> crate::profile::ProfileReport {
+        crate::profile::ProfileReport::new(
+            self.functions.iter().map(|f| f.profile.report()).collect(),
+            crate::profile::regions::reports(),
+            self.now_ns(),
+        )
+    }
+}

@@ -1,0 +1,116 @@
+//! What is worth code of its own: arguments that repeat, and targets of calls through pointers.
+//!
+//! - A *variant* is made for the combination of arguments that nearly all calls share. Numbers count if they are not the
+//!   address of data; pointers count as functions when they are one. It pays where the function loops over them or
+//!   calls through them, so functions without loops and calls through pointers get none.
+//! - A call through a pointer is *promoted* for targets that make up most of its calls.
+
+use super::function::Function;
+use super::shared::Shared;
+use crate::interp::FuncEntry;
+use llvm::{Known, Variant};
+
+/// Calls that must have been seen.
+const ENOUGH: u64 = 16;
+/// Share of the calls that must agree.
+const SHARE: f64 = 0.9;
+/// Most instructions of a function that gets variants: each has the whole body again.
+const MOST_INSTRUCTIONS: usize = 1500;
+
+/// A call through a pointer, with what it calls mostly.
+pub(crate) struct Targets {
+    pub site: u32,
+    /// Function and times seen, most frequent first.
+    pub callees: Vec<(String, u64)>,
+    pub total: u64,
+}
+
+/// The guest function whose stub is at `address`.
+fn function_at(shared: &Shared, address: u64) -> Option<&FuncEntry> {
+    shared.image.function_at(address as usize)
+}
+
+/// Calls through pointers that are worth promoting.
+pub(crate) fn targets(shared: &Shared, f: &Function) -> Vec<Targets> {
+    let mut all = Vec::new();
+    for (site, values) in f.profile.indirect().iter().enumerate() {
+        let total = values.total();
+        if total < ENOUGH {
+            continue;
+        }
+        let callees: Vec<(String, u64)> = values
+            .top()
+            .into_iter()
+            .filter(|(_, n)| *n as f64 >= 0.3 * total as f64)
+            .filter_map(|(address, n)| Some((function_at(shared, address)?.name().to_owned(), n)))
+            .take(2)
+            .collect();
+        if !callees.is_empty() {
+            all.push(Targets {
+                site: site as u32,
+                callees,
+                total,
+            });
+        }
+    }
+    all
+}
+
+/// Variants that are worth their code.
+pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> Vec<Variant> {
+    let loops = shared
+        .image
+        .function(f.profile.name())
+        .and_then(FuncEntry::code)
+        .map_or(0, |c| c.loops().len());
+    if size > MOST_INSTRUCTIONS || loops == 0 && f.survey.indirect_sites == 0 {
+        return Vec::new();
+    }
+    let mut known = Vec::new();
+    let mut count = u64::MAX;
+    for (argument, word) in f.profile.arguments().iter().zip(&f.survey.words) {
+        let total = argument.values.total();
+        let Some((value, share)) = argument.values.dominant(SHARE) else {
+            continue;
+        };
+        if total < ENOUGH {
+            continue;
+        }
+        let what = if word.is_pointer {
+            match function_at(shared, value) {
+                Some(callee) => Known::Function(callee.name().to_owned()),
+                // Which data it is says nothing about the next call.
+                None => continue,
+            }
+        } else {
+            Known::Int(value)
+        };
+        known.push((word.index, what));
+        count = count.min((total as f64 * share) as u64);
+    }
+    if known.is_empty() {
+        return Vec::new();
+    }
+    for (argument, word) in f.profile.arguments().iter().zip(&f.survey.words) {
+        let is_free = !known.iter().any(|k| k.0 == word.index);
+        if word.is_pointer
+            && is_free
+            && let Some(align) = argument.alignment.at_least(1.0).filter(|a| *a >= 16)
+        {
+            known.push((word.index, Known::Align(align as u32)));
+        }
+    }
+    vec![Variant { known, count }]
+}
+
+/// Functions a variant knows of: they come along to be inlined.
+pub(crate) fn functions(variant: &Variant) -> Vec<String> {
+    variant
+        .known
+        .iter()
+        .filter_map(|(_, k)| match k {
+            Known::Function(name) => Some(name.clone()),
+            _ => None,
+        })
+        .collect()
+}

@@ -1,0 +1,338 @@
+//! One compile: a function at a level, or the rest of a function from a loop header on, from IR to an object.
+//!
+//! ```text
+//!  pristine program --extract--> the function + copies of what it may inline
+//!     O2, O3: counts as !prof, calls through pointers promoted, variants for arguments that repeat
+//!     O0, O1: polls in loops      O0: values recorded      O0..O2: countdown of calls
+//!  --passes of the level--> --code generation--> object
+//! ```
+//!
+//! Numbers of values, blocks and call sites are those of the pristine IR. So what refers to them comes in this order:
+//! annotations change nothing, promoted sites keep their numbers, polls append their blocks at the end.
+
+use super::function::Function;
+use super::hooks::{ARGUMENTS, CALLED, POLL, TARGET};
+use super::shared::Shared;
+use super::specialise;
+use crate::interp::CELL;
+use crate::{Cpu, Error, Level};
+use llvm::ir::{ValueKind, View};
+use llvm::{Context, FileType, Module, OsrValue, PollLoop, TargetMachine};
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a compile gives.
+pub(crate) struct Built {
+    /// A relocatable object.
+    pub object: Vec<u8>,
+    /// The symbol of the code wanted.
+    pub symbol: String,
+    /// Whether it has guarded variants.
+    pub is_special: bool,
+    /// Optimised IR and assembly, if they were asked for.
+    pub dump: Option<(String, String)>,
+}
+
+/// How much of what a function calls comes along to be inlined.
+struct Reach {
+    /// Most instructions of one function.
+    each: usize,
+    /// Most instructions of all.
+    all: usize,
+    /// Calls deep.
+    depth: usize,
+}
+
+/// What is inlined at a level; LLVM decides within it.
+fn reach(level: Level) -> Option<Reach> {
+    match level {
+        Level::O0 => None,
+        Level::O1 => Some(Reach {
+            each: 60,
+            all: 600,
+            depth: 2,
+        }),
+        Level::O2 => Some(Reach {
+            each: 400,
+            all: 4_000,
+            depth: 4,
+        }),
+        Level::O3 => Some(Reach {
+            each: 800,
+            all: 10_000,
+            depth: 6,
+        }),
+    }
+}
+
+/// The compiler's own copy of the program.
+pub(crate) struct Builder<'c> {
+    program: Module<'c>,
+    cpu: Cpu,
+    machines: HashMap<Level, TargetMachine>,
+    /// Functions with a body: size in instructions, functions called by name.
+    graph: HashMap<String, (usize, Vec<String>)>,
+}
+
+fn graph(view: View<'_>) -> HashMap<String, (usize, Vec<String>)> {
+    let mut graph = HashMap::new();
+    for f in view.functions().into_iter().filter(|f| !f.is_declaration()) {
+        let (mut size, mut callees) = (0, Vec::new());
+        for i in f.blocks().iter().flat_map(|b| b.instructions()) {
+            size += 1;
+            if let Some(c) = i.callee()
+                && c.kind() == ValueKind::Function
+                && !c.is_declaration()
+                && !c.is_intrinsic()
+            {
+                callees.push(c.name());
+            }
+        }
+        callees.sort_unstable();
+        callees.dedup();
+        graph.insert(f.name(), (size, callees));
+    }
+    graph
+}
+
+impl<'c> Builder<'c> {
+    /// Reads the program's bitcode into a context of the compiler's own.
+    pub fn new(context: &'c Context, bitcode: &[u8], cpu: &Cpu) -> Result<Self, Error> {
+        let program = Module::from_bitcode(context, "program", bitcode)?;
+        let graph = graph(View::new(&program));
+        Ok(Builder {
+            program,
+            cpu: cpu.clone(),
+            machines: HashMap::new(),
+            graph,
+        })
+    }
+
+    /// Functions to come along with `name`: what it calls, and what those call, the nearest first.
+    fn copies(&self, name: &str, level: Level, more: &[String]) -> HashSet<&str> {
+        let mut copies = HashSet::new();
+        let Some(reach) = reach(level) else {
+            return copies;
+        };
+        let mut total = 0;
+        let mut frontier: Vec<&str> = vec![name];
+        let mut extra = Some(more);
+        for _ in 0..reach.depth {
+            let mut next = Vec::new();
+            let called = frontier
+                .iter()
+                .filter_map(|f| self.graph.get(*f))
+                .flat_map(|(_, callees)| callees)
+                .chain(extra.take().into_iter().flatten());
+            for callee in called {
+                let Some((callee, (size, _))) = self.graph.get_key_value(callee) else {
+                    continue;
+                };
+                let fits = *size <= reach.each && total + size <= reach.all;
+                if callee != name && fits && copies.insert(callee.as_str()) {
+                    total += size;
+                    next.push(callee.as_str());
+                }
+            }
+            frontier = next;
+        }
+        copies
+    }
+
+    fn machine(&mut self, level: Level) -> Result<&TargetMachine, Error> {
+        if !self.machines.contains_key(&level) {
+            let machine = level.machine(&self.cpu)?;
+            self.machines.insert(level, machine);
+        }
+        self.machines.get(&level).ok_or(Error::Thread {
+            message: "no target machine".into(),
+        })
+    }
+
+    /// Compiles function `id` at a level.
+    pub fn function(&mut self, shared: &Shared, id: u32, level: Level) -> Result<Built, Error> {
+        let f = shared.function(id);
+        let name = f.profile.name().to_owned();
+        let config = &shared.config;
+        let optimises = level >= Level::O2;
+        let targets = if optimises && config.specialise {
+            specialise::targets(shared, f)
+        } else {
+            Vec::new()
+        };
+        let wanted: Vec<String> = targets
+            .iter()
+            .flat_map(|t| t.callees.iter().map(|c| c.0.clone()))
+            .collect();
+        let variants = if optimises && config.specialise && !f.state().generic {
+            let size = self.graph.get(&name).map_or(0, |g| g.0);
+            specialise::variants(shared, f, size)
+        } else {
+            Vec::new()
+        };
+        let wanted: Vec<String> = wanted
+            .into_iter()
+            .chain(variants.iter().flat_map(specialise::functions))
+            .collect();
+        let copies = self.copies(&name, level, &wanted);
+        let mut module = self.program.extract(&HashSet::from([&*name]), &copies);
+        let names: Vec<String> = copies.into_iter().map(str::to_owned).collect();
+        if optimises && config.profile {
+            annotate(&mut module, shared, &name, &names);
+        }
+        for t in &targets {
+            let callees: Vec<(&str, u64)> =
+                t.callees.iter().map(|(c, n)| (c.as_str(), *n)).collect();
+            // What cannot be promoted stays a call through its pointer.
+            let _ = module.promote_call(&name, t.site, &callees, t.total);
+        }
+        let climbs = config.shuffle.is_some() || f.mode == super::config::Mode::Auto;
+        let site = shared.sites[id as usize].first().map_or(0, |s| s.id());
+        if level <= Level::O1 && config.osr && climbs {
+            self.polls(shared, id, &name, &mut module)?;
+        }
+        if level == Level::O0 && config.profile && climbs {
+            let _ = (ARGUMENTS, TARGET);
+        }
+        let mut is_special = false;
+        if !variants.is_empty() {
+            let misses = format!("{}{id}", crate::interp::MISSES);
+            let total = variants.iter().map(|v| v.count).sum::<u64>();
+            is_special = module
+                .specialise(&name, &variants, total, &misses, None)
+                .is_ok();
+        }
+        let counts = level < Level::O3 || config.shuffle.is_some();
+        if counts && (climbs || config.profile) {
+            module.add_entry_counter(&name, &format!("{CELL}{id}"), CALLED, site)?;
+        }
+        let mut built = self.finish(module, name, level, config)?;
+        built.is_special = is_special;
+        Ok(built)
+    }
+
+    /// Lets the loops ask now and then whether faster code is there.
+    fn polls(
+        &self,
+        shared: &Shared,
+        id: u32,
+        name: &str,
+        module: &mut Module<'_>,
+    ) -> Result<(), Error> {
+        let Some(code) = shared.entry(id).code() else {
+            return Ok(());
+        };
+        let sites = shared.sites[id as usize].iter().skip(1);
+        let loops: Vec<PollLoop> = code
+            .loops()
+            .iter()
+            .zip(sites)
+            .map(|(head, site)| PollLoop {
+                header: head.block,
+                id: site.id(),
+                live: live(head),
+                buffer_bytes: head.buffer_words() as u32 * 8,
+            })
+            .collect();
+        // A function that cannot be left in its middle runs on as it is.
+        let _ = module.add_polls(name, &loops, POLL, shared.poll_interval());
+        Ok(())
+    }
+
+    /// Compiles the rest of function `id` from a loop header on.
+    pub fn osr(&mut self, shared: &Shared, id: u32, header: u32) -> Result<Built, Error> {
+        let f = shared.function(id);
+        let level = shared.osr_level(id, header);
+        let name = f.profile.name().to_owned();
+        let head = shared
+            .entry(id)
+            .code()
+            .and_then(|c| c.loops().iter().find(|l| l.block == header))
+            .ok_or_else(|| Error::Object {
+                message: format!("{name} has no loop at block {header}"),
+            })?;
+        let copies = self.copies(&name, level, &[]);
+        let mut module = self.program.extract(&HashSet::from([&*name]), &copies);
+        let names: Vec<String> = copies.into_iter().map(str::to_owned).collect();
+        if level >= Level::O2 && shared.config.profile {
+            annotate(&mut module, shared, &name, &names);
+        }
+        let symbol = format!("{name}.osr.{header}");
+        module.make_osr_entry(&name, header, &symbol, &live(head))?;
+        // The function itself is here only to be inlined, if it calls itself.
+        module.keep_only(&[&symbol], false);
+        self.finish(module, symbol, level, &shared.config)
+    }
+
+    fn finish(
+        &mut self,
+        mut module: Module<'_>,
+        symbol: String,
+        level: Level,
+        config: &super::config::Config,
+    ) -> Result<Built, Error> {
+        let machine = self.machine(level)?;
+        module.run_passes(level.pipeline(), Some(machine))?;
+        module.run_passes("elim-avail-extern,globaldce", None)?;
+        let wanted = config
+            .dump
+            .as_ref()
+            .is_some_and(|d| super::config::matches(&d.pattern, &symbol));
+        let dump = if wanted {
+            let ir = module.to_ir();
+            let assembly = machine.emit(&mut module.duplicate(), FileType::Assembly)?;
+            Some((ir, String::from_utf8_lossy(&assembly).into_owned()))
+        } else {
+            None
+        };
+        let object = machine.emit(&mut module, FileType::Object)?;
+        Ok(Built {
+            object,
+            symbol,
+            is_special: false,
+            dump,
+        })
+    }
+}
+
+fn live(head: &crate::interp::LoopHead) -> Vec<OsrValue> {
+    head.buffer_layout()
+        .into_iter()
+        .map(|(value, offset)| OsrValue { value, offset })
+        .collect()
+}
+
+/// Executions of blocks as far as the interpreter counted them.
+fn counts(shared: &Shared, name: &str) -> Option<(u64, Vec<u64>)> {
+    let entry = shared.image.function(name)?;
+    let counts = entry.code()?.block_counts();
+    let calls = *counts.first()?;
+    (counts.iter().any(|n| *n > 0)).then_some((calls, counts))
+}
+
+/// Gives LLVM the counts of a function and of the copies beside it.
+fn annotate(module: &mut Module<'_>, shared: &Shared, name: &str, copies: &[String]) {
+    let (mut entries, mut blocks) = (Vec::new(), Vec::new());
+    for f in std::iter::once(name).chain(copies.iter().map(String::as_str)) {
+        if let Some((calls, counts)) = counts(shared, f)
+            && module.annotate_profile(f, calls, &counts).is_ok()
+        {
+            entries.push(calls);
+            blocks.extend(counts.into_iter().skip(1));
+        }
+    }
+    if !entries.is_empty() {
+        module.summarise_profile(&entries, &blocks);
+    }
+}
+
+/// Guard misses of a function so far.
+pub(crate) fn misses(shared: &Shared, id: u32) -> u64 {
+    shared.entry(id).cell().misses.load(Relaxed)
+}
+
+/// Whether a function's guards fail so often that its variants do more harm than good.
+pub(crate) fn guards_fail(shared: &Shared, id: u32, f: &Function) -> bool {
+    let state = f.state();
+    state.is_special && misses(shared, id) - state.misses.min(misses(shared, id)) > 100_000
+}
