@@ -17,7 +17,8 @@
 //! 2. A thread that enters stores its state, then passes a sequentially consistent fence, then reads what is published.
 //!    `collect` passes such a fence after x was unpublished, then reads the states. One of the two sees the other: either
 //!    `collect` sees the thread inside and waits for it, or the thread finds x unpublished.
-//! 3. A thread that leaves stores 0 with release order; `collect` reads it with acquire order: all uses are over.
+//! 3. Every store to a state has release order and `collect` reads with acquire order: what the thread did before it left,
+//!    or acknowledged, is over.
 //!
 //! Every thread acknowledges when it next looks, and a round waits for nothing else, so everything is freed in the end
 //! provided that threads look, or leave, and stop using what is unpublished.
@@ -102,7 +103,8 @@ impl<T> Rounds<T> {
     /// The thread may use what is published from here on.
     pub(crate) fn enter(&self, me: &Participant) {
         let epoch = self.epoch.load(Ordering::Acquire);
-        me.state.store(epoch + 1, Ordering::Relaxed);
+        // Released like the 0 before it: who reads this need not have seen that one.
+        me.state.store(epoch + 1, Ordering::Release);
         fence(Ordering::SeqCst);
     }
 
