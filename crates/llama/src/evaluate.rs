@@ -109,6 +109,6 @@ fn report(ids: &[u32], judgements: &[Judgement], loading: Pace, prompt: Pace) ->
     }
     json.end_array();
     json.key("perplexity").float(perplexity(judgements));
-    timings(&mut json, loading, prompt, Pace::default(), 0);
+    timings(&mut json, loading, prompt, Pace::default(), &[]);
     json.line()
 }

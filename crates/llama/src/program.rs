@@ -275,8 +275,12 @@ fn report(generated: &Generated, prompt: Pace, generation: Pace, room: usize) ->
     )
 }
 
-/// Writes `timings` into a report.
-pub fn timings(json: &mut Json, loading: Pace, prompt: Pace, generation: Pace, generated: usize) {
+/// Writes `timings` into a report; `chosen_ns` is [`Generated::chosen_ns`].
+///
+/// `first_token_at_ms` is the machine's clock, which on the bare machine runs since the kernel's first instruction;
+/// `token_ms` is the time from each token to the next.
+pub fn timings(json: &mut Json, loading: Pace, prompt: Pace, generation: Pace, chosen_ns: &[u64]) {
+    let generated = chosen_ns.len();
     json.key("timings").begin();
     json.key("load_ms").float(loading.ms());
     json.key("prompt_tokens").integer(prompt.tokens);
@@ -288,6 +292,14 @@ pub fn timings(json: &mut Json, loading: Pace, prompt: Pace, generation: Pace, g
     json.key("generate_ms").float(generation.ms());
     json.key("generate_tokens_per_second")
         .float(generation.per_second());
+    if let Some(&first) = chosen_ns.first() {
+        json.key("first_token_at_ms").float(first as f64 / 1e6);
+    }
+    json.key("token_ms").array();
+    for pair in chosen_ns.windows(2) {
+        json.float(pair[1].saturating_sub(pair[0]) as f64 / 1e6);
+    }
+    json.end_array();
     json.end();
 }
 
@@ -303,7 +315,7 @@ fn report_json(
     json.key("text").string(&generated.text);
     json.key("stop").string(generated.stop.name());
     json.key("seed").integer(options.sampling.seed);
-    timings(&mut json, loading, prompt, generation, generated.ids.len());
+    timings(&mut json, loading, prompt, generation, &generated.chosen_ns);
     json.line()
 }
 

@@ -85,6 +85,8 @@ pub struct Generated {
     pub text: String,
     /// Why it ended.
     pub stop: Stop,
+    /// The machine's clock when each was chosen, in nanoseconds.
+    pub chosen_ns: Vec<u64>,
 }
 
 impl Generated {
@@ -95,6 +97,7 @@ impl Generated {
             ids: Vec::new(),
             text: String::new(),
             stop: Stop::Interrupted,
+            chosen_ns: Vec::new(),
         }
     }
 }
@@ -223,6 +226,7 @@ impl<'m, M: Machine> Session<'m, M> {
             ids: Vec::new(),
             text: String::new(),
             stop: Stop::Limit,
+            chosen_ns: Vec::new(),
         };
         let mut bytes = Vec::new();
         out.stop = loop {
@@ -249,6 +253,7 @@ impl<'m, M: Machine> Session<'m, M> {
             self.sampler.accept(id);
             self.pending = Some(id);
             out.ids.push(id);
+            out.chosen_ns.push(self.machine.time_ns());
             bytes.clear();
             self.loaded.tokenizer.decode(id, &mut bytes);
             let text = stream.push(&bytes);

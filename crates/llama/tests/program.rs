@@ -84,6 +84,8 @@ fn every_format_generates() {
             let out = machine.json(&["-p", "ab", "-n", "5", "--ignore-eos", "--json"]);
             assert_eq!(ids(&out["generated_ids"]).len(), 5, "{format}");
             assert_eq!(out["timings"]["generate_steps"], 4);
+            assert!(out["timings"]["first_token_at_ms"].is_number());
+            assert_eq!(out["timings"]["token_ms"].as_array().unwrap().len(), 4);
         }
     }
 }
