@@ -1,5 +1,6 @@
 //! The command line: what can be asked for, and a help text that teaches by example.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -19,7 +20,8 @@ Examples:
   bareflow run app.img --hosted --prompt 'Once upon a time' -n 64
   bareflow run app.img                      talk to it; Ctrl-C twice ends
   bareflow build main.c --file data.txt:/data.txt -o hello.img
-  bareflow inspect app.img"
+  bareflow inspect app.img
+  bareflow exec nbody.c --report - -- 1000000"
 )]
 pub struct Cli {
     /// What to do.
@@ -40,6 +42,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Feed given tokens to a language model and print its choices and the perplexity
     Eval(EvalArgs),
+    /// Run C or LLVM IR as a Linux process: interpreted first, compiled where it is hot (`exec --help` tells all)
+    Exec(ExecArgs),
 }
 
 /// `bareflow build`
@@ -255,6 +259,25 @@ pub struct EvalArgs {
     pub machine: MachineArgs,
 }
 
+/// `bareflow exec`
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    disable_version_flag = true,
+    override_usage = "bareflow exec [OPTIONS] <FILE>... [-- <ARGUMENTS>...]",
+    after_help = "`bareflow exec --help` lists files, options and examples."
+)]
+pub struct ExecArgs {
+    /// Files, options and arguments, as `bareflow exec --help` lists them
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        hide = true,
+        value_name = "ARGUMENT"
+    )]
+    pub arguments: Vec<OsString>,
+}
+
 /// Memory in MiB from `512M`, `2G` or a plain number of MiB.
 fn parse_memory(text: &str) -> Result<u64, String> {
     let (digits, factor) = match text.strip_suffix(['G', 'g']) {
@@ -297,6 +320,24 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(run.arguments, ["--temp", "0.8"]);
+    }
+
+    #[test]
+    fn all_that_follows_exec_is_passed_on() {
+        for words in [
+            &["a.c", "--tier", "O1", "--", "-x", "--", "y"][..],
+            &["--tier", "O1", "a.c"],
+            &["-O2", "a.c", "b.c", "--help"],
+            &["--help"],
+            &["-V"],
+            &[],
+        ] {
+            let all = ["bareflow", "exec"].iter().chain(words);
+            let Command::Exec(exec) = Cli::try_parse_from(all).unwrap().command else {
+                panic!("not exec")
+            };
+            assert_eq!(exec.arguments, words);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod console;
 pub mod contents;
 mod error;
 pub mod eval;
+pub mod exec;
 pub mod guest;
 pub mod image;
 pub mod inspect;

@@ -1,4 +1,4 @@
-//! Makes the artefacts: kernel, boot stages, runtime, guest modules, boot loaders.
+//! Makes the artefacts: kernel, boot stages, runtimes, guest modules, boot loaders.
 //!
 //! Each part is compiled by cargo with flags of its own in a folder of its own, so cargo's own freshness check
 //! decides what there is to do; an artefact is written only when its content changed.
@@ -32,6 +32,7 @@ pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
     step("runtime", quiet, || runtime_elf::make(paths, quiet))?;
+    step("exec", quiet, || exec(paths, quiet))?;
     step("guest modules", quiet, || guest_bitcode::llama(paths))?;
     step("kernel", quiet, || kernel(paths, quiet))?;
     step("boot stages", quiet, || boot_stages::make(paths))?;
@@ -79,6 +80,13 @@ fn kernel(paths: &Paths, quiet: bool) -> Result<()> {
         elf.len()
     );
     write_if_changed(&paths.artifacts().join("kernel.elf"), &elf)
+}
+
+/// `bareflow-exec`: dynamic, since it finds what programs call in the C library by name.
+fn exec(paths: &Paths, quiet: bool) -> Result<()> {
+    let folder = compile(paths, "exec", "exec", "-Cstrip=debuginfo", quiet)?;
+    let program = read(&folder.join("bareflow-exec"))?;
+    write_if_changed(&paths.artifacts().join("bareflow-exec"), &program)
 }
 
 /// `kvmprobe.elf`, see crates/bareflow/src/accel.rs.

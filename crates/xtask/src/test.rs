@@ -3,7 +3,7 @@
 //! | suite | what it tests |
 //! |---|---|
 //! | `units` | crates that need no LLVM: formats, volumes, models, tokenizers, the host command |
-//! | `engine` | LLVM wrapper, engine, runtime |
+//! | `engine` | LLVM wrapper, engine, runtime, `bareflow exec` |
 //! | `hosted/...` | guest programs as Linux processes, see `guests.rs` |
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
 //! | `golden/...` | language models against golden files, hosted and booted, see `golden.rs` |
@@ -40,9 +40,16 @@ impl Counts {
 }
 
 /// Crates with a suite or flags of their own: not among the units.
-const NOT_UNITS: [&str; 4] = ["kernel", "llvm", "engine", "runtime"];
+const NOT_UNITS: [&str; 6] = [
+    "kernel",
+    "llvm",
+    "engine",
+    "engine-options",
+    "exec",
+    "runtime",
+];
 /// Crates that are linked with LLVM.
-const ENGINE: [&str; 3] = ["llvm", "engine", "runtime"];
+const ENGINE: [&str; 5] = ["llvm", "engine", "engine-options", "exec", "runtime"];
 
 /// A suite: its name, and what runs it.
 type Suite<'a> = (&'static str, Box<dyn Fn() -> Result<Counts> + 'a>);
