@@ -1,5 +1,7 @@
 //! Objects made by LLVM, linked into code memory and called.
 
+#[path = "memory/fire.rs"]
+mod fire;
 #[path = "memory/support.rs"]
 mod support;
 
@@ -113,4 +115,15 @@ define i64 @address(i64 %x) {
             assert_eq!(call(&user, "address", 5) as usize, address);
         }
     }
+}
+
+#[test]
+fn swaps_under_fire_are_seen_whole_and_leave_nothing() {
+    // The example swap_bench does 100,000.
+    let run = fire::run(4000);
+    assert_eq!(run.wrong, 0, "{run:?}");
+    assert_eq!((run.freed, run.waiting), (run.swaps, 0), "{run:?}");
+    // 4000 swaps end at the size of table the first version had.
+    assert_eq!(run.code[0], run.code[2], "{run:?}");
+    assert!(run.calls > 0, "{run:?}");
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Optimisation levels 0 to 3.
+#[allow(dead_code)]
 pub const LEVELS: [u32; 4] = [0, 1, 2, 3];
 
 /// Compiles IR text to an object.
@@ -41,7 +42,7 @@ pub fn region(code_limit: usize) -> Arc<Region> {
 }
 
 /// Symbols from a list.
-pub fn names(list: &[(&str, Symbol)]) -> impl Fn(&str) -> Option<Symbol> {
+pub fn names(list: &[(&str, Symbol)]) -> impl Fn(&str) -> Option<Symbol> + use<> {
     let map: HashMap<String, Symbol> = list.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect();
     move |name: &str| map.get(name).copied()
 }
