@@ -77,8 +77,8 @@ pub struct FunctionProfile {
     pub back_edges: AtomicU64,
     /// Times it went from one tier to a faster one in the middle of a loop.
     pub osr_entries: AtomicU64,
-    /// Durations of calls, callees included, as probes measure them.
-    pub cycles: Cycles,
+    /// Durations of calls, callees included, as probes measure them. Shared with the probes, which live for ever.
+    pub cycles: Arc<Cycles>,
     blocks: Box<[AtomicU64]>,
     arguments: Box<[Argument]>,
     indirect: Box<[TopValues]>,
@@ -102,7 +102,7 @@ impl FunctionProfile {
             calls: AtomicU64::new(0),
             back_edges: AtomicU64::new(0),
             osr_entries: AtomicU64::new(0),
-            cycles: Cycles::new(),
+            cycles: Arc::new(Cycles::new()),
             blocks: (0..shape.blocks).map(|_| AtomicU64::new(0)).collect(),
             arguments: (0..shape.parameters).map(|_| Argument::default()).collect(),
             indirect: (0..shape.indirect_sites)
@@ -200,6 +200,45 @@ impl FunctionProfile {
         *lock(&self.state) = why.into();
     }
 
+    /// Adds what an earlier run of the same program counted, so that heat and knowledge last. Targets of pointer calls
+    /// are addresses of that run and mean nothing here; tiers and variants are made anew.
+    ///
+    /// # Errors
+    ///
+    /// [`Mismatch`], and nothing is added: the report is of another function, or of another version of it.
+    pub fn restore(&self, report: &FunctionReport) -> Result<(), Mismatch> {
+        let check = |what, found: usize, expected: usize| match found == expected {
+            true => Ok(()),
+            false => Err(Mismatch {
+                function: self.name.to_string(),
+                what,
+                found,
+                expected,
+            }),
+        };
+        check("blocks", report.blocks.len(), self.blocks.len())?;
+        check("parameters", report.arguments.len(), self.arguments.len())?;
+        check(
+            "pointer calls",
+            report.indirect_sites.len(),
+            self.indirect.len(),
+        )?;
+        self.calls.fetch_add(report.calls, Relaxed);
+        self.back_edges.fetch_add(report.back_edges, Relaxed);
+        self.osr_entries.fetch_add(report.osr_entries, Relaxed);
+        if let Some(cycles) = &report.cycles {
+            self.cycles.add(cycles);
+        }
+        for (block, &count) in self.blocks.iter().zip(&report.blocks) {
+            block.fetch_add(count, Relaxed);
+        }
+        for (argument, old) in self.arguments.iter().zip(&report.arguments) {
+            argument.values.restore(old.values.total, &old.values.top);
+            argument.alignment.restore(&old.alignments, old.nulls);
+        }
+        Ok(())
+    }
+
     /// A copy of everything. Counters that move meanwhile may be a few events apart.
     pub fn report(&self) -> FunctionReport {
         let load = |counters: &[AtomicU64]| counters.iter().map(|c| c.load(Relaxed)).collect();
@@ -241,6 +280,22 @@ impl FunctionProfile {
         let seen = report.reached_ns.is_some() || report.compiles > 0 || report.failures > 0;
         seen.then_some(report)
     }
+}
+
+/// A report that is not of this function.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the kept profile of {function} has {found} {what}, the function has {expected}: it is dropped"
+)]
+pub struct Mismatch {
+    /// The function here.
+    pub function: String,
+    /// What differs.
+    pub what: &'static str,
+    /// How many the report has.
+    pub found: usize,
+    /// How many the function has.
+    pub expected: usize,
 }
 
 /// A copy of a [`FunctionProfile`]; its JSON has these names.
@@ -466,5 +521,39 @@ mod tests {
             serde_json::from_str::<FunctionReport>(&json).unwrap(),
             report
         );
+    }
+
+    #[test]
+    fn a_restored_profile_goes_on() {
+        let old = profile();
+        old.calls.store(90, Relaxed);
+        old.back_edges.store(7, Relaxed);
+        old.blocks()[2].store(3, Relaxed);
+        old.cycles.record(50);
+        old.arguments()[0].values.record(288);
+        old.arguments()[1].alignment.record(0x40);
+        let report = old.report();
+
+        let new = profile();
+        new.calls.store(10, Relaxed);
+        new.restore(&report).unwrap();
+        let both = new.report();
+        assert_eq!((both.calls, both.back_edges, both.blocks[2]), (100, 7, 3));
+        assert_eq!(
+            (both.cycles, &both.arguments),
+            (report.cycles, &report.arguments)
+        );
+
+        let other = FunctionProfile::new(
+            7,
+            "matmul",
+            Shape {
+                blocks: 4,
+                ..Shape::default()
+            },
+        );
+        let error = other.restore(&report).unwrap_err();
+        assert_eq!((error.what, error.found, error.expected), ("blocks", 3, 4));
+        assert_eq!(other.report().calls, 0);
     }
 }

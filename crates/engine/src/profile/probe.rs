@@ -26,11 +26,11 @@
 //!   and subtracted. Times include callees, and interrupts; of a recursive function every level counts by itself.
 //! - **Not for** functions that return twice (`setjmp`, `vfork`), whose second return finds no note.
 //!
-//! A stack walker that meets [`return_address`] in a stack asks [`original_return`] what was there.
+//! Whoever looks for return addresses on a stack, to print it or to free code that none leads to, asks
+//! [`original_return`] what was there where it meets [`return_address`].
 #![allow(unsafe_code)]
 
 use super::cycles::{Cycles, now};
-use super::function::FunctionProfile;
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Once};
@@ -40,13 +40,8 @@ use std::sync::{Arc, Once};
 #[repr(C)]
 struct Record {
     target: AtomicUsize,
-    cycles: *const Cycles,
-    /// Keeps `cycles` where it is.
-    profile: Option<Arc<FunctionProfile>>,
+    cycles: &'static Cycles,
 }
-
-// SAFETY: `cycles` points into `profile` or to a static, is never changed, and its fields are atomic.
-unsafe impl Sync for Record {}
 
 const _: () = {
     assert!(offset_of!(Record, target) == 0 && offset_of!(Record, cycles) == 8);
@@ -111,18 +106,15 @@ impl Probe {
     /// Size of [`Probe::code`].
     pub const CODE_BYTES: usize = 24;
 
-    /// Measures calls of the code at `target` into `profile.cycles`.
-    pub fn new(profile: Arc<FunctionProfile>, target: usize) -> Probe {
+    /// Measures calls of the code at `target` into `cycles`, of which one reference is kept for ever.
+    pub fn new(cycles: Arc<Cycles>, target: usize) -> Probe {
         static CALIBRATED: Once = Once::new();
         CALIBRATED.call_once(calibrate);
-        let cycles: *const Cycles = &profile.cycles;
+        // SAFETY: the reference that `into_raw` keeps is never given back, so the value stays where it is.
+        let cycles = unsafe { &*Arc::into_raw(cycles) };
         let target = AtomicUsize::new(target);
         Probe {
-            record: Box::leak(Box::new(Record {
-                target,
-                cycles,
-                profile: Some(profile),
-            })),
+            record: Box::leak(Box::new(Record { target, cycles })),
         }
     }
 
@@ -149,8 +141,8 @@ impl Probe {
     }
 
     /// What it counts in.
-    pub fn profile(&self) -> Option<&Arc<FunctionProfile>> {
-        self.record.profile.as_ref()
+    pub fn cycles(&self) -> &'static Cycles {
+        self.record.cycles
     }
 }
 
@@ -161,19 +153,15 @@ const BATCH: u64 = 64;
 fn calibrate() {
     static NOTHING: Cycles = Cycles::new();
     let target = AtomicUsize::new(bareflow_probe_nothing as *const () as usize);
-    // A note may outlive this function if a debugger unwinds from here: static like any other.
-    let record: &'static Record = Box::leak(Box::new(Record {
-        target,
-        cycles: &raw const NOTHING,
-        profile: None,
-    }));
+    let cycles = &NOTHING;
+    let record = Record { target, cycles };
     let (mut inner, mut full) = (u64::MAX, u64::MAX);
     for _ in 0..100 {
         let measured = NOTHING.report().map_or(0, |r| r.total);
         let start = now();
-        // SAFETY: the function takes a record and calls its target, which does nothing.
-        (0..BATCH)
-            .for_each(|_| unsafe { bareflow_probe_calibrate(std::ptr::from_ref(record).cast()) });
+        // SAFETY: the function takes a record and calls its target, which does nothing; when it has returned,
+        // nobody knows of the record any more.
+        (0..BATCH).for_each(|_| unsafe { bareflow_probe_calibrate((&raw const record).cast()) });
         let probed = now() - start;
         let start = now();
         // SAFETY: it does nothing.
