@@ -35,7 +35,7 @@ use std::mem::offset_of;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Once};
 
-/// Where a probe goes on to, and where it counts; probe.s knows the first two fields by their place.
+/// Where a probe goes on to, and where it counts; code.s knows the first two fields by their place.
 #[derive(Debug)]
 #[repr(C)]
 struct Record {
@@ -53,7 +53,7 @@ static INNER: AtomicU64 = AtomicU64::new(0);
 /// Cycles that a probed call takes more than a plain one.
 static FULL: AtomicU64 = AtomicU64::new(0);
 
-core::arch::global_asm!(include_str!("probe.s"), inner = sym INNER, full = sym FULL);
+core::arch::global_asm!(include_str!("probe/code.s"), inner = sym INNER, full = sym FULL);
 
 unsafe extern "C" {
     fn bareflow_probe_enter();
@@ -75,7 +75,7 @@ struct Note {
     start: AtomicU64,
 }
 
-/// A thread's block: see probe.s.
+/// A thread's block: see code.s.
 #[repr(C)]
 struct Block {
     notes: [Note; ENTRIES],
@@ -204,5 +204,6 @@ pub fn unmeasured() -> u64 {
 }
 
 #[cfg(test)]
-#[path = "probe_tests.rs"]
+mod registers;
+#[cfg(test)]
 mod tests;
