@@ -81,11 +81,19 @@ pub enum Error {
         /// It.
         argument: String,
     },
-    /// A constructor or destructor the engine does not know.
+    /// A constructor or destructor without a body.
     #[error("{list} names {function}, which the program does not define")]
     Constructor {
         /// `llvm.global_ctors` or `llvm.global_dtors`.
         list: &'static str,
+        /// The function.
+        function: String,
+    },
+    /// A constructor or destructor that the engine dropped.
+    #[error(
+        "the engine has no address for {function}, which is to run before or after main; this is a bug of the engine"
+    )]
+    Lost {
         /// The function.
         function: String,
     },

@@ -14,6 +14,7 @@
 mod cli;
 mod compiler;
 mod error;
+mod host;
 mod process;
 mod program;
 mod session;
@@ -46,7 +47,7 @@ fn run(options: &Options) -> Result<Infallible, Error> {
         let context = llvm::Context::new();
         let mut module = program::load(&context, options)?;
         let plan = program::check(&mut module, &symbols::resolve)?;
-        process::without_signals(|| Session::start(&mut module, plan, config, outputs))?
+        process::without_signals(|| Session::start(&mut module, &plan, config, outputs))?
     };
     process::hand_over(session, options.arguments())
 }

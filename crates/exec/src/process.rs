@@ -20,12 +20,19 @@ use std::ffi::{CString, OsString, c_char, c_int};
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStringExt;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 type Function = extern "C" fn(c_int, *mut *mut c_char, *mut *mut c_char) -> c_int;
 
 unsafe extern "C" {
     static mut environ: *mut *mut c_char;
 }
+
+/// Name of the engine's thread.
+const COMPILER: &str = "compiler";
+
+/// The process that started the run.
+static OWNER: AtomicU32 = AtomicU32::new(0);
 
 /// The run, for the functions the C library calls at its end.
 static SESSION: OnceLock<Session> = OnceLock::new();
@@ -58,18 +65,53 @@ pub fn hand_over(session: Session, arguments: Vec<OsString>) -> Result<Infallibl
     pointers.push(std::ptr::null_mut());
     let argv = pointers.leak().as_mut_ptr();
     name_program(argv);
+    OWNER.store(std::process::id(), Ordering::Relaxed);
+    session.engine.trace().name_thread("main");
     let session = SESSION.get_or_init(|| session);
-    // SAFETY: rule 1, 2; functions given to `atexit` have its type. The last given is called first: handlers of the
-    // program, then its destructors, then ours.
-    unsafe {
+    // SAFETY: rules 1 and 2; functions given to `atexit` and `pthread_atfork` have their types. What is given last is
+    // called first: handlers of the program, then its destructors, then ours.
+    let code = unsafe {
+        libc::pthread_atfork(Some(before_fork), None, None);
         libc::atexit(finish);
         libc::atexit(destroy);
-        for address in &session.constructors {
-            function(*address)(count, argv, environ);
-        }
-        let code = function(session.main)(count, argv, environ);
-        libc::exit(code)
+        session.engine.call(|| {
+            for address in &session.constructors {
+                function(*address)(count, argv, environ);
+            }
+            function(session.main)(count, argv, environ)
+        })
+    };
+    exit(code)
+}
+
+/// Runs `f`, which calls the program, on a thread the program started.
+pub fn in_program<R>(f: impl FnOnce() -> R) -> R {
+    match SESSION.get() {
+        Some(session) => session.engine.call(f),
+        None => f(),
     }
+}
+
+/// Ends the process as `exit` does.
+pub fn exit(code: c_int) -> ! {
+    stop();
+    // SAFETY: runs the functions given to `atexit`.
+    unsafe { libc::exit(code) }
+}
+
+/// Stops the compiler; code that is there stays and runs.
+fn stop() {
+    // LLVM may end the process on the compiler's thread, which cannot wait for itself.
+    if std::thread::current().name() != Some(COMPILER)
+        && let Some(session) = SESSION.get()
+    {
+        session.engine.stop();
+    }
+}
+
+/// A new process has only the thread that called `fork`: no compiler. What both have compiled so far stays.
+unsafe extern "C" fn before_fork() {
+    stop();
 }
 
 /// The C library puts the program's name in front of some messages, such as those of `assert`.
@@ -98,12 +140,18 @@ unsafe fn function(address: usize) -> Function {
 extern "C" fn destroy() {
     for address in SESSION.get().iter().flat_map(|s| &s.destructors) {
         // SAFETY: rule 1; destructors take nothing.
-        unsafe { function(*address)(0, std::ptr::null_mut(), std::ptr::null_mut()) };
+        in_program(|| unsafe { function(*address)(0, std::ptr::null_mut(), std::ptr::null_mut()) });
     }
 }
 
 extern "C" fn finish() {
-    if let Some(session) = SESSION.get() {
-        session.finish();
+    // Who ends by other ways than `exit` comes here with the compiler at work.
+    stop();
+    // A process the program forked has nothing to say about the run.
+    if OWNER.load(Ordering::Relaxed) == std::process::id()
+        && let Some(session) = SESSION.get()
+        && let Err(error) = session.write_outputs()
+    {
+        eprintln!("bareflow exec: {error}");
     }
 }

@@ -4,15 +4,17 @@ use crate::error::Error;
 use crate::program::Plan;
 use crate::symbols;
 use engine::Cpu;
-use engine::interp::{Image, Options};
-use engine::tier::Config;
-use engine_options::Outputs;
+use engine::profile::TextOptions;
+use engine::tier::{Config, Engine};
+use engine_options::{Content, Outputs};
 use llvm::Module;
+use std::sync::Arc;
 
 /// A program that is ready to run.
 pub struct Session {
-    _image: Image,
-    _outputs: Outputs,
+    /// It runs the program.
+    pub engine: Engine,
+    outputs: Outputs,
     /// Addresses of functions to run before `main`, in order.
     pub constructors: Vec<usize>,
     /// Address of `main`.
@@ -22,42 +24,41 @@ pub struct Session {
 }
 
 impl Session {
-    /// Makes the program ready.
+    /// Makes the program ready. Starts the engine's threads.
     pub fn start(
         module: &mut Module<'_>,
-        plan: Plan,
-        _config: Config,
+        plan: &Plan,
+        config: Config,
         outputs: Outputs,
     ) -> Result<Self, Error> {
-        let image = Image::new(
-            module,
-            &Cpu::detect(),
-            std::sync::Arc::new(symbols::resolve),
-            Options::default(),
-        )?;
-        let address = |name: &String| {
-            image.callable(name).ok_or_else(|| Error::Constructor {
-                list: "the list of constructors and destructors",
-                function: name.clone(),
-            })
+        let engine = Engine::start(module, &Cpu::detect(), Arc::new(symbols::resolve), config)?;
+        let find = |names: &[String]| {
+            let address = |name: &String| {
+                engine.address(name).ok_or_else(|| Error::Lost {
+                    function: name.clone(),
+                })
+            };
+            names.iter().map(address).collect::<Result<Vec<_>, _>>()
         };
         Ok(Session {
-            constructors: plan
-                .constructors
-                .iter()
-                .map(address)
-                .collect::<Result<_, _>>()?,
-            destructors: plan
-                .destructors
-                .iter()
-                .map(address)
-                .collect::<Result<_, _>>()?,
-            main: image.callable("main").ok_or(Error::NoMain)?,
-            _image: image,
-            _outputs: outputs,
+            constructors: find(&plan.constructors)?,
+            destructors: find(&plan.destructors)?,
+            main: engine.address("main").ok_or(Error::NoMain)?,
+            engine,
+            outputs,
         })
     }
 
-    /// What is to be done when the program has ended.
-    pub fn finish(&self) {}
+    /// Writes what was asked for. The compiler has stopped.
+    pub fn write_outputs(&self) -> Result<(), Error> {
+        let engine = &self.engine;
+        Ok(self.outputs.write(|content| match content {
+            Content::Report => engine.report().to_text(TextOptions {
+                details: true,
+                ..TextOptions::default()
+            }),
+            Content::ReportJson => engine.report().to_json(),
+            Content::Trace => engine.trace_json(),
+        })?)
+    }
 }

@@ -6,13 +6,13 @@
 #![allow(unsafe_code)]
 
 use crate::error::Error;
+use crate::host;
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 
 unsafe extern "C" {
     fn atexit(f: extern "C" fn()) -> c_int;
     fn at_quick_exit(f: extern "C" fn()) -> c_int;
-    fn pthread_atfork(before: usize, parent: usize, child: usize) -> c_int;
 }
 
 /// Some programs pass the address of this as the mark of "the main program".
@@ -75,7 +75,7 @@ fn open(file: &CStr) -> Result<(), String> {
 pub fn resolve(name: &str) -> Option<usize> {
     // A front end's mark that the rest is the name as it is.
     let name = name.strip_prefix('\u{1}').unwrap_or(name);
-    if let Some(address) = linked(name) {
+    if let Some(address) = host::address(name).or_else(|| linked(name)) {
         return Some(address);
     }
     let name = CString::new(name).ok()?;
@@ -89,7 +89,7 @@ fn linked(name: &str) -> Option<usize> {
     let function = match name {
         "atexit" => atexit as *const (),
         "at_quick_exit" => at_quick_exit as *const (),
-        "pthread_atfork" => pthread_atfork as *const (),
+        "pthread_atfork" => libc::pthread_atfork as *const (),
         "stat" => libc::stat as *const (),
         "fstat" => libc::fstat as *const (),
         "lstat" => libc::lstat as *const (),
