@@ -3,7 +3,6 @@
 #include "shim.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
-#include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/InstIterator.h"
@@ -44,6 +43,10 @@ std::string obstacle(Function &f) {
     return "it takes a variable number of arguments";
   if (f.hasFnAttribute(Attribute::Naked) || f.isPresplitCoroutine())
     return "its body cannot be copied";
+  for (Instruction &i : instructions(f))
+    // What must not need stack has no room for a dispatcher: LLVM's passes do not agree on such calls in its place.
+    if (auto *call = dyn_cast<CallInst>(&i); call && call->isMustTailCall())
+      return "it makes calls that must be in tail position";
   for (BasicBlock &block : f)
     // A table of labels in a variable would go on pointing into the old body.
     if (block.hasAddressTaken())
@@ -121,8 +124,16 @@ void raise_align(Argument &arg, uint64_t align) {
 /// Tells the variant what it knows.
 void fix(Argument &arg, const BareflowKnown &known) {
   Type *type = arg.getType();
-  if (known.kind == Aligned)
-    return raise_align(arg, known.value);
+  if (known.kind == Aligned) {
+    raise_align(arg, known.value);
+    // Inlining forgets what is said of parameters.
+    Function &f = *arg.getParent();
+    BasicBlock &entry = f.getEntryBlock();
+    IRBuilder<> builder(&entry, entry.getFirstNonPHIOrDbgOrAlloca());
+    builder.SetCurrentDebugLocation(DebugLoc());
+    builder.CreateAlignmentAssumption(f.getDataLayout(), &arg, known.value);
+    return;
+  }
   if (type->isIntegerTy())
     return arg.replaceAllUsesWith(ConstantInt::get(type, known.value));
   if (known.kind == Address)
@@ -154,11 +165,6 @@ class Dispatcher {
 public:
   /// Takes the body from `f`.
   explicit Dispatcher(Function &f) : f(f), builder(f.getContext()) {
-    // A copy is called in place of the caller, so that recursion needs no more stack than before.
-    bool in_memory = false;
-    for (Argument &arg : f.args())
-      in_memory |= passed_by_value(arg);
-    must_tail = !in_memory;
     GlobalValue::LinkageTypes linkage = f.getLinkage();
     DISubprogram *program = f.getSubprogram();
     std::optional<Function::ProfileCount> calls = f.getEntryCount();
@@ -216,7 +222,8 @@ public:
     call->setAttributes(AttributeList::get(f.getContext(), AttributeSet(), of.getRetAttrs(), params));
     if (f.hasFnAttribute(Attribute::StrictFP))
       call->addFnAttr(Attribute::StrictFP);
-    call->setTailCallKind(must_tail ? CallInst::TCK_MustTail : CallInst::TCK_Tail);
+    // No frame of the dispatcher stays, so that recursion needs no more stack, unless arguments are in memory.
+    call->setTailCall();
     if (call->getType()->isVoidTy())
       builder.CreateRetVoid();
     else
@@ -226,7 +233,6 @@ public:
 private:
   Function &f;
   IRBuilder<> builder;
-  bool must_tail;
   DenseMap<Argument *, Value *> frozen;
 
   BasicBlock *open(const Twine &name) {

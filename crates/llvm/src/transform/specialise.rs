@@ -8,7 +8,7 @@
 //!                              }
 //! ```
 //!
-//! 1. The copies are internal and called in tail position, with all arguments: recursion needs no more stack.
+//! 1. The copies are internal and called in tail position, with all arguments: a jump, where arguments are in registers.
 //! 2. Calls of `f`, also those in the copies, go to the dispatcher, through whatever they went before.
 //! 3. An integer or a function is put in place of the parameter. Of a data pointer only what follows from the number is
 //!    used (not null, alignment); null itself is put in place.
@@ -98,7 +98,7 @@ impl Module<'_> {
     /// atomic.
     ///
     /// Fails, and changes nothing, if there is no such function, its body cannot be copied (variable arguments, addresses of
-    /// its blocks), or something known cannot be known of that parameter.
+    /// its blocks, `musttail`), or something known cannot be known of that parameter.
     pub fn specialise(
         &mut self,
         function: &str,
