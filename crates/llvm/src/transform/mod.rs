@@ -9,6 +9,7 @@ mod prepare;
 mod profile;
 mod promote;
 mod specialise;
+mod values;
 
 pub use loops::OsrLoop;
 pub use osr::OsrValue;
