@@ -120,11 +120,15 @@ fn kind(name: &str, header: &SectionHeader64<LE>) -> Result<Option<Kind>, Memory
     if has(elf::SHF_COMPRESSED) {
         return Err(refused("it is compressed"));
     }
+    // The lists of older objects are plain contents.
+    if [".ctors", ".dtors", ".init", ".fini"]
+        .iter()
+        .any(|l| name.starts_with(l))
+    {
+        return Err(refused("nothing would call the functions it lists"));
+    }
     match header.sh_type(LE) {
         elf::SHT_PROGBITS | elf::SHT_NOBITS => {}
-        elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY => {
-            return Err(refused("nothing would call the functions it lists"));
-        }
         _ => return Err(refused("its type is neither contents nor zeroes")),
     }
     match (has(elf::SHF_EXECINSTR), has(elf::SHF_WRITE)) {

@@ -19,8 +19,9 @@
 //! everything.
 
 use super::protocol::{Participant, Round, Rounds};
+use super::stack::{self, Here};
+use super::sync;
 use super::unit::Unit;
-use super::{stack, sync};
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -128,13 +129,19 @@ impl Reclaimer {
     #[inline]
     pub fn poll(&self) {
         if self.rounds.is_pending() {
-            self.acknowledge();
+            self.look();
         }
     }
 
+    /// Only notes where the callers' frames begin: the frames of what runs below hold addresses of units.
     #[cold]
     #[inline(never)]
-    fn acknowledge(&self) {
+    fn look(&self) {
+        self.acknowledge(&Here::new());
+    }
+
+    #[inline(never)]
+    fn acknowledge(&self, here: &Here) {
         let Some(record) = self.record().filter(|r| r.depth.get() > 0) else {
             return;
         };
@@ -143,7 +150,7 @@ impl Reclaimer {
         };
         if self.rounds.is_waiting(&record.participant) {
             self.rounds
-                .acknowledge(&record.participant, |round| report(round, bounds));
+                .acknowledge(&record.participant, |round| report(round, here, bounds));
         }
     }
 
@@ -171,7 +178,7 @@ impl Reclaimer {
 }
 
 /// Tells which units of a round the thread's stack leads to.
-fn report(round: &Round<Unit>, bounds: &Range<usize>) {
+fn report(round: &Round<Unit>, here: &Here, bounds: &Range<usize>) {
     let mut units: Vec<_> = round
         .things()
         .map(|(number, unit)| (unit.range(), number))
@@ -181,7 +188,7 @@ fn report(round: &Round<Unit>, bounds: &Range<usize>) {
         return;
     };
     let (low, span) = (first.start, last.end - first.start);
-    let known = stack::words(bounds, |word| {
+    let known = here.words(bounds, |word| {
         if word.wrapping_sub(low) > span {
             return;
         }

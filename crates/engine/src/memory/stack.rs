@@ -57,37 +57,54 @@ fn first_thread() -> Option<Range<usize>> {
     Some(end.saturating_sub(bytes)..end)
 }
 
-/// Calls `visit` with every word that the calling thread could return to or use. False, and no call, if the thread is not
-/// on this stack.
-#[inline(never)]
-pub(super) fn words(stack: &Range<usize>, mut visit: impl FnMut(usize)) -> bool {
-    let mut registers = [0_usize; 6];
-    let here: usize;
-    // SAFETY: writes the six words of the array and reads registers only.
-    unsafe {
-        std::arch::asm!(
-            "mov [{to}], rbx",
-            "mov [{to} + 8], rbp",
-            "mov [{to} + 16], r12",
-            "mov [{to} + 24], r13",
-            "mov [{to} + 32], r14",
-            "mov [{to} + 40], r15",
-            "mov {here}, rsp",
-            to = in(reg) registers.as_mut_ptr(),
-            here = lateout(reg) here,
-            options(nostack, preserves_flags),
-        );
+/// What the callers of a function have on the stack and in registers, while that function runs.
+#[derive(Debug)]
+pub(super) struct Here {
+    /// rbx, rbp, r12 to r15.
+    registers: [usize; 6],
+    pointer: usize,
+}
+
+impl Here {
+    /// In the function this is called from. Callees that are not inlined into that function lie below the place noted, so
+    /// that what they hold is not taken for the callers'.
+    #[inline(always)]
+    pub(super) fn new() -> Self {
+        let mut registers = [0; 6];
+        let pointer: usize;
+        // SAFETY: writes the six words of the array and reads registers only.
+        unsafe {
+            std::arch::asm!(
+                "mov [{to}], rbx",
+                "mov [{to} + 8], rbp",
+                "mov [{to} + 16], r12",
+                "mov [{to} + 24], r13",
+                "mov [{to} + 32], r14",
+                "mov [{to} + 40], r15",
+                "mov {pointer}, rsp",
+                to = in(reg) registers.as_mut_ptr(),
+                pointer = lateout(reg) pointer,
+                options(nostack, preserves_flags),
+            );
+        }
+        Here { registers, pointer }
     }
-    if !stack.contains(&here) {
-        return false;
+
+    /// Calls `visit` with every word from here to the stack's end. False, and no call, if this is not on that stack.
+    ///
+    /// To be called while the function that made `self` runs, on the same thread.
+    pub(super) fn words(&self, stack: &Range<usize>, mut visit: impl FnMut(usize)) -> bool {
+        if !stack.contains(&self.pointer) {
+            return false;
+        }
+        self.registers.into_iter().for_each(&mut visit);
+        for at in (self.pointer.next_multiple_of(8)..stack.end & !7).step_by(8) {
+            // SAFETY: (1) the thread's own stack is mapped from its pointer to its end; (2) the word is aligned; (3) nobody
+            // else writes there while this thread is here; volatile, since no object of ours is read.
+            visit(unsafe { std::ptr::with_exposed_provenance::<usize>(at).read_volatile() });
+        }
+        true
     }
-    registers.into_iter().for_each(&mut visit);
-    for at in (here.next_multiple_of(8)..stack.end & !7).step_by(8) {
-        // SAFETY: (1) the thread's own stack is mapped from its pointer to its end; (2) the word is aligned; (3) nobody
-        // else writes there while this thread is here; volatile, since no object of ours is read.
-        visit(unsafe { std::ptr::with_exposed_provenance::<usize>(at).read_volatile() });
-    }
-    true
 }
 
 #[cfg(test)]
@@ -100,7 +117,7 @@ mod tests {
         let mut found = false;
         let stack = bounds().unwrap();
         // The complement, so that this frame does not hold the word itself.
-        assert!(words(&stack, |word| found |= !word == wanted));
+        assert!(Here::new().words(&stack, |word| found |= !word == wanted));
         found
     }
 
@@ -117,6 +134,6 @@ mod tests {
     #[test]
     fn another_stack_is_not_looked_at() {
         let other = std::thread::spawn(bounds).join().unwrap().unwrap();
-        assert!(!words(&other, |_| panic!("visited")));
+        assert!(!Here::new().words(&other, |_| panic!("visited")));
     }
 }
