@@ -397,7 +397,8 @@ fn layout(object: &Object<'_>, plan: &Plan) -> Layout {
         }
     };
     place(Kind::Text, &mut at);
-    let thunks = at.next_multiple_of(THUNK);
+    // A return address behind a last call that never returns is still in the unit.
+    let thunks = (at + 1).next_multiple_of(THUNK);
     at = thunks + plan.thunks.len() * THUNK;
     place(Kind::Constant, &mut at);
     let words = at.next_multiple_of(WORD);

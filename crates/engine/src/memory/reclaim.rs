@@ -13,7 +13,7 @@
 //! 3. What a unit's code points to inside the unit (constants, jump tables) is used by frames of that unit only, and
 //!    while there is one, there is a return address above the frame of `poll`. Guest variables are outside units.
 //! 4. So only return addresses lead into a unit. All lie in the thread's own stack, between the stack pointer in `poll` and
-//!    the stack's end. A return address may equal the unit's end, if its last instruction is a call that does not return.
+//!    the stack's end. Behind the last call of a unit there is always another byte of it.
 //!
 //! Guests have no means to switch stacks. A thread that is on another stack than its own, as in a signal handler, keeps
 //! everything.
@@ -189,15 +189,14 @@ fn report(round: &Round<Unit>, here: &Here, bounds: &Range<usize>) {
     };
     let (low, span) = (first.start, last.end - first.start);
     let known = here.words(bounds, |word| {
-        if word.wrapping_sub(low) > span {
+        if word.wrapping_sub(low) >= span {
             return;
         }
-        // A word may be one unit's end and the next one's start.
         let after = units.partition_point(|(range, _)| range.start <= word);
-        for (range, number) in units[..after].iter().rev().take(2) {
-            if word <= range.end {
-                round.keep(*number);
-            }
+        if let Some((range, number)) = after.checked_sub(1).and_then(|at| units.get(at))
+            && word < range.end
+        {
+            round.keep(*number);
         }
     });
     if !known {

@@ -85,7 +85,8 @@ impl Unit {
     }
 }
 
-/// Makes a unit of code that `write` puts into `bytes` zeroed bytes, told their final address.
+/// Makes a unit of code that `write` puts into `bytes` zeroed bytes, told their final address. The last instruction must
+/// not be a call: its return address would be outside the unit.
 ///
 /// # Errors
 /// [`MemoryError::Full`], [`MemoryError::System`].
@@ -103,7 +104,7 @@ pub fn install_at(
     Ok(Unit::new(pages, HashMap::new(), Vec::new(), bytes, 0))
 }
 
-/// Makes a unit of code that runs at any address.
+/// Makes a unit of code that runs at any address. The last instruction must not be a call.
 ///
 /// # Errors
 /// [`MemoryError::Full`], [`MemoryError::System`].
