@@ -237,6 +237,11 @@ impl<'c> Program<'c> {
         })
     }
 
+    /// How long each stage took so far.
+    pub fn timings(&self) -> Timings {
+        self.timings
+    }
+
     /// The symbol that starts the program.
     pub fn entry(&self) -> &str {
         &self.entry

@@ -49,7 +49,7 @@ pub struct Image {
     by_stub: Vec<*const FuncEntry>,
     unsupported: Vec<Unsupported>,
     /// Kept: functions the interpreter cannot express, adapters and thunks, stubs.
-    _units: Vec<Unit>,
+    units: Vec<Unit>,
 }
 
 /// What symbols mean.
@@ -408,7 +408,7 @@ impl Image {
             names,
             by_stub,
             unsupported,
-            _units: units,
+            units,
         })
     }
 
@@ -441,6 +441,12 @@ impl Image {
         let offset = address.checked_sub(self.names.stubs)?;
         let entry = self.names.entries.get(offset / bridge::STUB_BYTES)?;
         (offset % bridge::STUB_BYTES == 0).then_some(&**entry)
+    }
+
+    /// The unit at an address, among those that stay as long as the image: stubs, adapters, thunks, functions that the
+    /// interpreter cannot express.
+    pub(crate) fn unit_at(&self, address: usize) -> Option<&Unit> {
+        self.units.iter().find(|u| u.range().contains(&address))
     }
 
     /// What symbols mean, for the linker.

@@ -124,14 +124,45 @@ pub(crate) fn with_stack<R>(f: impl FnOnce(&Stack) -> R) -> R {
     f(unsafe { &*stack })
 }
 
-/// Ends the program: its stack is used up.
+/// Most words of frames that [`frame_words`] looks at.
+const FRAME_WORDS: usize = 64 << 10;
+
+/// Calls `visit` with the words of this thread's frames, from the innermost frame outwards, until it answers that it
+/// has enough. The frames begin below the highest address among `registers` that is in the stack: the loop holds its
+/// frame pointer in one of them. Allocates nothing.
+pub(crate) fn frame_words(registers: &[usize], visit: &mut dyn FnMut(usize) -> bool) {
+    let stack = STACK.get();
+    // SAFETY: set by `with_stack` from a box that lives until the thread ends, or null.
+    let Some(stack) = (unsafe { stack.as_ref() }) else {
+        return;
+    };
+    let start = stack.block.start();
+    let inside = start.addr()..start.addr() + stack.block.len();
+    let frame = registers.iter().filter(|r| inside.contains(*r)).max();
+    let Some(words) = frame.map(|at| (at - inside.start) / size_of::<u64>()) else {
+        return;
+    };
+    for index in (0..words).rev().take(FRAME_WORDS) {
+        // SAFETY: an aligned word of the block, which was zeroed when it was made; volatile, since the thread was
+        // interrupted while it wrote there.
+        let word = unsafe { start.cast::<usize>().add(index).read_volatile() };
+        if !visit(word) {
+            return;
+        }
+    }
+}
+
+/// Ends the program as the processor does when a stack is used up: by an access to memory that is not there.
 #[cold]
 pub(crate) fn overflow(function: &str) -> ! {
     eprintln!(
         "error: stack overflow in interpreted function {function} ({} MiB)",
         STACK_BYTES.load(SeqCst) >> 20
     );
-    std::process::abort()
+    // SAFETY: faults: nothing is mapped at address 0. Whoever goes on behind it gets an invalid instruction.
+    unsafe {
+        std::arch::asm!("mov byte ptr [{zero}], 0", "ud2", zero = in(reg) 0usize, options(noreturn))
+    }
 }
 
 /// Ends the program as the processor does at an instruction that must not be reached.

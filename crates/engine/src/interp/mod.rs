@@ -37,6 +37,7 @@ pub use entry::FuncEntry;
 pub(crate) use entry::Watch;
 pub(crate) use image::{CELL, MISSES, Names};
 pub use image::{Image, Options, Resolve};
+pub(crate) use memory::frame_words;
 pub use memory::set_stack_size;
 
 /// Words a value of this type fills; `None` if it cannot be held.

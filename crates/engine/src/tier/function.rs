@@ -133,6 +133,11 @@ impl Function {
         }
     }
 
+    /// Its state, unless another thread has it.
+    pub fn try_state(&self) -> Option<MutexGuard<'_, State>> {
+        self.state.try_lock().ok()
+    }
+
     /// Its state, for this thread alone.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -15,12 +15,14 @@ mod compiler;
 mod config;
 mod function;
 mod hooks;
+mod locate;
 mod queue;
 mod shared;
 mod specialise;
 mod unit;
 
 pub use config::{Config, Dump, Mode, Override, Thresholds};
+pub use locate::Place;
 
 use crate::interp::{self, Image, Resolve, Unsupported};
 use crate::memory::Reclaimer;
