@@ -15,11 +15,15 @@
 // goes on in a layer in which that loop is whole again.
 //
 //      entry --> header ... (inner loop, layer 0) --exit--> rest of the outer loop, inner loop whole (layer 1) --> ...
+//
+// Stack variables stay where they are: others may know their address. Small ones that nobody else knows are moved into the
+// new function's frame, where they can become registers; the old frame never runs again. What else LLVM knew to be apart
+// (larger ones, `noalias` parameters, memory from an allocator) is told to it as alias scopes.
 
+#include "objects.h"
 #include "slots.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/Analysis/CaptureTracking.h"
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/DebugInfo.h"
@@ -40,6 +44,9 @@ namespace {
 constexpr size_t LARGEST_LAYER = 3000;
 /// Longest chain of values that are computed anew.
 constexpr unsigned DEEPEST_CHAIN = 500;
+/// Stack variables of more bytes, or more bytes together, are not moved.
+constexpr uint64_t LARGEST_MOVED = 16 << 10;
+constexpr uint64_t MOST_MOVED = 64 << 10;
 
 /// A block of the original function in one of the layers.
 struct Copy {
@@ -73,6 +80,9 @@ private:
   /// Original of each copied instruction.
   DenseMap<const Instruction *, Instruction *> original;
   DenseMap<const Value *, Value *> at_header;
+  uint64_t moved_bytes = 0;
+  /// Pointers to memory that others do not reach.
+  SmallVector<Value *> apart;
   std::string failure;
 
   unsigned layer_of(unsigned from_layer, const BasicBlock *block) const;
@@ -89,6 +99,8 @@ private:
   void drop_dead_code();
   void repair();
   Value *value_at_header(Value *value, unsigned depth);
+  Value *from_buffer(Value *value, uint64_t offset);
+  Value *moved(Value *object, Value *old);
   Value *compute_anew(Instruction *instruction, unsigned depth);
 };
 
@@ -241,6 +253,12 @@ void Entry::drop_hints(bool keep_assumptions) {
     case Intrinsic::lifetime_end:
       drop = true;
       break;
+    case Intrinsic::stackrestore: {
+      // What was allocated before the header belongs to the frame that was left, and goes with it.
+      auto *saved = dyn_cast<Instruction>(call->getArgOperand(0));
+      drop = saved && saved->getFunction() == &from;
+      break;
+    }
     case Intrinsic::assume:
     case Intrinsic::fake_use:
     case Intrinsic::invariant_end:
@@ -319,6 +337,7 @@ void Entry::repair() {
     }
   for (auto [value, placeholder] : placeholders)
     placeholder->eraseFromParent();
+  mark_as_apart(*to, apart);
 }
 
 /// The value that `value` of the original function has when the header is entered; null and `failure` if it is unknown.
@@ -327,6 +346,11 @@ Value *Entry::value_at_header(Value *value, unsigned depth) {
     return value;
   if (Value *known = at_header.lookup(value))
     return known;
+  auto *save = dyn_cast<IntrinsicInst>(value);
+  if (save && save->getIntrinsicID() == Intrinsic::stacksave) {
+    failure = "the stack pointer of another frame would be restored: " + text_of(*value);
+    return nullptr;
+  }
   Value *result = nullptr;
   auto found = live.find(value);
   if (found != live.end()) {
@@ -334,8 +358,7 @@ Value *Entry::value_at_header(Value *value, unsigned depth) {
       failure = "values of this type have no place in slots: " + text_of(*value);
       return nullptr;
     }
-    IRBuilder<> at(entry->getTerminator());
-    result = load_slot(at, value->getType(), to->getArg(0), found->second, value->getName(), true);
+    result = from_buffer(value, found->second);
   } else if (auto *instruction = dyn_cast<Instruction>(value)) {
     result = compute_anew(instruction, depth);
   }
@@ -345,6 +368,75 @@ Value *Entry::value_at_header(Value *value, unsigned depth) {
     failure = "the value is needed at the loop header, and is neither in the list of live values nor computable from it: " +
               text_of(*value);
   return result;
+}
+
+/// What a function's own memory is, if `object` is a pointer to some: its type, how often, and its alignment.
+struct OwnMemory {
+  Type *type;
+  Value *count;
+  Align align;
+  uint64_t bytes;
+};
+
+std::optional<OwnMemory> own_memory(const Value *object, const DataLayout &dl) {
+  if (auto *variable = dyn_cast<AllocaInst>(object); variable && variable->isStaticAlloca()) {
+    std::optional<TypeSize> size = variable->getAllocationSize(dl);
+    if (size && size->isFixed() && variable->getAddressSpace() == 0)
+      return OwnMemory{variable->getAllocatedType(), const_cast<Value *>(variable->getArraySize()), variable->getAlign(),
+                       size->getFixedValue()};
+  } else if (auto *argument = dyn_cast<Argument>(object); argument && argument->hasByValAttr()) {
+    Type *type = argument->getParamByValType();
+    Align align = argument->getParamAlign().value_or(dl.getABITypeAlign(type));
+    return OwnMemory{type, nullptr, align, dl.getTypeAllocSize(type).getFixedValue()};
+  }
+  return std::nullopt;
+}
+
+/// A copy in the new function's frame.
+Value *Entry::moved(Value *object, Value *old) {
+  OwnMemory memory = *own_memory(object, dl);
+  IRBuilder<> at(entry, entry->begin());
+  AllocaInst *fresh = at.CreateAlloca(memory.type, memory.count, object->getName());
+  fresh->setAlignment(memory.align);
+  at.SetInsertPoint(entry->getTerminator());
+  at.CreateMemCpy(fresh, memory.align, old, MaybeAlign(1), memory.bytes);
+  moved_bytes += memory.bytes;
+  return fresh;
+}
+
+Value *Entry::from_buffer(Value *value, uint64_t offset) {
+  IRBuilder<> at(entry->getTerminator());
+  Value *loaded = load_slot(at, value->getType(), to->getArg(0), offset, value->getName(), true);
+  if (!value->getType()->isPointerTy())
+    return loaded;
+  auto *load = cast<LoadInst>(loaded);
+  auto promise = [&](unsigned kind, uint64_t number) {
+    load->setMetadata(kind, MDNode::get(context, ConstantAsMetadata::get(at.getInt64(number))));
+  };
+  auto *argument = dyn_cast<Argument>(value);
+  auto *call = dyn_cast<CallBase>(value);
+  std::optional<OwnMemory> own = own_memory(value, dl);
+  if (own) {
+    load->setMetadata(LLVMContext::MD_nonnull, MDNode::get(context, {}));
+    promise(LLVMContext::MD_align, own->align.value());
+    promise(LLVMContext::MD_dereferenceable, own->bytes);
+  } else if (argument) {
+    if (argument->hasNonNullAttr(false))
+      load->setMetadata(LLVMContext::MD_nonnull, MDNode::get(context, {}));
+    if (MaybeAlign align = argument->getParamAlign())
+      promise(LLVMContext::MD_align, align->value());
+    if (uint64_t bytes = argument->getDereferenceableBytes())
+      promise(LLVMContext::MD_dereferenceable, bytes);
+    else if (uint64_t bytes = argument->getDereferenceableOrNullBytes())
+      promise(LLVMContext::MD_dereferenceable_or_null, bytes);
+  }
+  bool may_be_apart = own || (argument && argument->hasNoAliasAttr()) || (call && call->returnDoesNotAlias());
+  if (!may_be_apart || !is_private(*value, [&](const Value *derived) { return live.contains(derived); }))
+    return loaded;
+  if (own && own->bytes <= LARGEST_MOVED && moved_bytes + own->bytes <= MOST_MOVED)
+    return moved(value, loaded);
+  apart.push_back(loaded);
+  return loaded;
 }
 
 Value *Entry::compute_anew(Instruction *instruction, unsigned depth) {

@@ -254,6 +254,9 @@ impl Drop for Engine {
 fn prepare(module: &mut Module<'_>, cpu: &Cpu) -> Result<(), Error> {
     ir::name_everything(module, "bareflow.unnamed");
     module.prepare();
+    if cpu.has("fma") {
+        module.fuse_products();
+    }
     for f in module.functions().iter().filter(|f| !f.is_intrinsic()) {
         f.remove_string_attribute("target-features");
         f.remove_string_attribute("target-cpu");

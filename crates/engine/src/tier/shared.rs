@@ -90,7 +90,9 @@ impl Shared {
         let f = self.function(id);
         let calls = self.entry(id).calls();
         if self.config.shuffle.is_some() {
-            return 1 + (calls % 7) as i64;
+            // Often at first, then less and less: each look may cost a compile.
+            let looks = f.state().shuffled;
+            return 1 + (calls % (4 << looks.min(20))) as i64;
         }
         if f.mode != Mode::Auto {
             return FAR;

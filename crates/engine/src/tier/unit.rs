@@ -192,7 +192,7 @@ impl<'c> Builder<'c> {
             self.polls(shared, id, &name, &mut module)?;
         }
         if level == Level::O0 && config.profile && climbs {
-            let _ = (ARGUMENTS, TARGET);
+            module.hook_values(&name, site, ARGUMENTS, TARGET)?;
         }
         let mut is_special = false;
         if !variants.is_empty() {

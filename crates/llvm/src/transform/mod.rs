@@ -2,6 +2,7 @@
 
 mod counter;
 mod extract;
+mod fuse;
 mod loops;
 mod osr;
 mod poll;
