@@ -395,6 +395,7 @@ std::optional<OwnMemory> own_memory(const Value *object, const DataLayout &dl) {
 /// A copy in the new function's frame.
 Value *Entry::moved(Value *object, Value *old) {
   OwnMemory memory = *own_memory(object, dl);
+  old->setName(object->getName() + ".old");
   IRBuilder<> at(entry, entry->begin());
   AllocaInst *fresh = at.CreateAlloca(memory.type, memory.count, object->getName());
   fresh->setAlignment(memory.align);

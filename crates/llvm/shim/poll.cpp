@@ -99,9 +99,15 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
   for (size_t i = 0; i < count; ++i)
     bytes = std::max<uint64_t>(bytes, loops[i].buffer_bytes);
   BasicBlock &first = function.getEntryBlock();
-  IRBuilder<> at(&first, first.begin());
+  IRBuilder<> at(context);
+  DebugLoc nowhere;
   if (DISubprogram *program = function.getSubprogram())
-    at.SetCurrentDebugLocation(DILocation::get(context, 0, 0, program));
+    nowhere = DILocation::get(context, 0, 0, program);
+  auto go_to = [&](BasicBlock *block, BasicBlock::iterator place) {
+    at.SetInsertPoint(block, place);
+    at.SetCurrentDebugLocation(nowhere);
+  };
+  go_to(&first, first.begin());
   auto space = [&](uint64_t size, const Twine &name) {
     AllocaInst *variable = at.CreateAlloca(ArrayType::get(at.getInt8Ty(), size), nullptr, name);
     variable->setAlignment(Align(16));
@@ -115,7 +121,7 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
   for (auto i = first.begin(); !i->isTerminator(); ++i)
     if (isa<AllocaInst>(*i))
       after = std::next(i);
-  at.SetInsertPoint(&first, after);
+  go_to(&first, after);
   at.CreateStore(at.getInt32(interval), countdown);
   MDNode *rarely = MDBuilder(context).createBranchWeights(1, 2000);
 
@@ -125,17 +131,17 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
     BasicBlock *poll = BasicBlock::Create(context, "poll", &function);
     BasicBlock *leave = BasicBlock::Create(context, "poll.leave", &function);
     header->getTerminator()->eraseFromParent();
-    at.SetInsertPoint(header);
+    go_to(header, header->end());
     Value *left = at.CreateSub(at.CreateLoad(i32, countdown), at.getInt32(1));
     at.CreateStore(left, countdown);
     at.CreateCondBr(at.CreateICmpEQ(left, at.getInt32(0)), poll, rest, rarely);
-    at.SetInsertPoint(poll);
+    go_to(poll, poll->end());
     for (size_t v = 0; v < loops[i].live_count; ++v)
       store_slot(at, values[loops[i].live[v].value], buffer, loops[i].live[v].offset);
     Value *target = at.CreateCall(hook, {at.getInt64(loops[i].id), buffer});
     at.CreateStore(at.getInt32(interval), countdown);
     at.CreateCondBr(at.CreateIsNull(target), rest, leave);
-    at.SetInsertPoint(leave);
+    go_to(leave, leave->end());
     CallInst *call = at.CreateCall(target_type, target, {buffer, result});
     call->setDoesNotThrow();
     if (result_type->isVoidTy())

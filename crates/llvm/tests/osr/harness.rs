@@ -110,7 +110,14 @@ pub fn body_of(ir: &str, name: &str) -> String {
     ir.lines()
         .skip_while(|l| !(l.starts_with("define ") && l.contains(&head)))
         .take_while(|l| *l != "}")
-        .map(|l| l.split(" #").next().unwrap_or(l).to_owned() + "\n")
+        .map(|l| match l.rsplit_once(" #") {
+            // Numbers of attribute groups depend on the rest of the module.
+            Some((text, n)) if n.starts_with(|c: char| c.is_ascii_digit()) => {
+                let rest = n.trim_start_matches(|c: char| c.is_ascii_digit());
+                format!("{text}{rest}\n")
+            }
+            _ => format!("{l}\n"),
+        })
         .collect()
 }
 
