@@ -1,6 +1,7 @@
 //! Changes to IR that LLVM offers to C++ only, through the files of `shim/`.
 
 mod counter;
+mod emulated_tls;
 mod extract;
 mod fuse;
 mod loops;
