@@ -37,7 +37,14 @@ pub fn load<'c>(context: &'c Context, options: &Options) -> Result<Module<'c>, E
             })?,
         }
     }
-    program.ok_or(Error::NoMain)
+    let mut program = program.ok_or(Error::NoMain)?;
+    program
+        .emulate_thread_locals()
+        .map_err(|error| Error::Module {
+            path: PathBuf::from("the program"),
+            error,
+        })?;
+    Ok(program)
 }
 
 fn read<'c>(context: &'c Context, path: &Path, options: &Options) -> Result<Module<'c>, Error> {
@@ -99,8 +106,10 @@ pub fn check(
         .chain(view.variables())
         .filter(|v| v.is_declaration() && !v.is_extern_weak() && !v.is_intrinsic())
         .filter(|v| !v.users().is_empty())
+        .filter(|v| !v.name().starts_with("llvm."))
+        // A library's thread-local variable has no address that holds for all threads.
+        .filter(|v| v.is_thread_local() || resolve(&v.name()).is_none())
         .map(Value::name)
-        .filter(|name| !name.starts_with("llvm.") && resolve(name).is_none())
         .collect();
     if !symbols.is_empty() {
         symbols.sort_unstable();
