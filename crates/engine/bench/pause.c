@@ -3,6 +3,7 @@
 // Arguments: milliseconds to run. Prints "LONGEST_NS GAPS_OVER_100_US TAKEN_AWAY_NS RESULT": the longest gap between two
 // readings of the clock during which the system did not give the processor to somebody else, how many such gaps were
 // over 100 microseconds, and the longest of the others. Between two readings lie about 100 operations.
+#define _GNU_SOURCE // RUSAGE_THREAD
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -26,7 +26,9 @@ pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
         Some("disk") => bench_disk::bench(paths),
         Some("peers") => bench_peers::bench(paths),
         Some("tinyllama") => golden::tinyllama(paths),
-        Some(other) => bail!("no bench {other}; there are: boot, disk, memory, peers, tinyllama"),
+        Some(other) => {
+            bail!("no bench {other}; there are: boot, disk, engine, memory, peers, tinyllama")
+        }
     }
 }
 

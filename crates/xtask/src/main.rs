@@ -3,6 +3,7 @@
 
 mod bench;
 mod bench_disk;
+mod bench_engine;
 mod bench_peers;
 mod boot_stages;
 mod build;
@@ -61,10 +62,18 @@ enum Task {
     },
     /// rustfmt, clippy without warnings, licences
     Check,
-    /// Measure: boot, disk, memory
+    /// Measure: boot, disk, memory, engine
     Bench {
         /// Name of the bench; all without
         which: Option<String>,
+        /// One part of the bench `engine`
+        part: Option<String>,
+        /// Of the engine's kernels only those with this in their names
+        #[arg(long)]
+        kernels: Option<String>,
+        /// Write the engine's figures into this file, too
+        #[arg(long)]
+        json: Option<PathBuf>,
     },
     /// Write a model file of random weights
     GenModel {
@@ -111,7 +120,21 @@ fn run(task: Task) -> Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Task::Bench { which } => {
+        Task::Bench {
+            which: Some(which),
+            part,
+            kernels,
+            json,
+        } if which == "engine" => {
+            let which = part;
+            let request = bench_engine::Request {
+                which,
+                kernels,
+                json,
+            };
+            bench_engine::run(&paths, &request)?;
+        }
+        Task::Bench { which, .. } => {
             build::all(&paths, false)?;
             bench::run(&paths, which.as_deref())?;
         }
