@@ -138,6 +138,7 @@ Examples:
   bareflow run app.img --boot uefi --machine q35 --cpus 2
   bareflow run app.img --boot pvh --machine microvm --cpu Nehalem
   bareflow run app.img --hosted -- --temp 0.8 --seed 7
+  bareflow run app.img --hosted --tier O3 --engine '--report -' -n 64
   bareflow run app.img --json --prompt 'Hello' -n 8 > result.json
 
 Exit code: the program's own (0 to 63); 112 kernel panic, 113 CPU exception in the kernel, 114 CPU exception in
@@ -152,9 +153,9 @@ pub struct RunArgs {
     /// Where it runs.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// Level at which the program is compiled
-    #[arg(long, value_name = "O0|O1|O2|O3")]
-    pub opt: Option<String>,
+    /// How the program is executed
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// Language models: the text to continue
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub prompt: Option<String>,
@@ -170,6 +171,37 @@ pub struct RunArgs {
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGUMENT")]
     pub arguments: Vec<String>,
+}
+
+/// How the runtime's engine executes the program. The runtime checks the values: this command is not linked with it.
+#[derive(Debug, Default, Args)]
+pub struct EngineArgs {
+    /// Tiers: auto (by heat), interp (never compile), or everything at O0, O1, O2 or O3 [default: auto]
+    #[arg(long, value_name = "TIER")]
+    pub tier: Option<String>,
+    /// Compile the whole program at this level before it starts
+    #[arg(long, value_name = "O0|O1|O2|O3", conflicts_with = "tier")]
+    pub ahead: Option<String>,
+    /// More options of the runtime, e.g. '--report - --no-osr'; --engine=--help lists them (repeatable)
+    #[arg(long = "engine", value_name = "OPTIONS", allow_hyphen_values = true, value_parser = parse_words)]
+    pub more: Vec<Words>,
+}
+
+/// Words of one option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words(pub Vec<String>);
+
+impl EngineArgs {
+    /// The same for the runtime.
+    pub fn arguments(&self) -> Vec<String> {
+        let named = [("--tier", &self.tier), ("--ahead", &self.ahead)];
+        named
+            .into_iter()
+            .filter_map(|(name, value)| Some([name.to_owned(), value.clone()?]))
+            .flatten()
+            .chain(self.more.iter().flat_map(|words| words.0.clone()))
+            .collect()
+    }
 }
 
 /// The machine an image runs on.
@@ -278,6 +310,13 @@ pub struct ExecArgs {
     pub arguments: Vec<OsString>,
 }
 
+/// Words as a shell splits them.
+fn parse_words(text: &str) -> Result<Words, String> {
+    formats::options::split_words(text)
+        .map(Words)
+        .map_err(|error| error.to_string())
+}
+
 /// Memory in MiB from `512M`, `2G` or a plain number of MiB.
 fn parse_memory(text: &str) -> Result<u64, String> {
     let (digits, factor) = match text.strip_suffix(['G', 'g']) {
@@ -311,6 +350,18 @@ mod tests {
         for wrong in ["", "M", "0", "-1M", "5T", "99999999999999999999G"] {
             assert!(parse_memory(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_runtime_gets_what_is_said_of_its_engine() {
+        let words = ["bareflow", "run", "a.img", "--tier", "O1"];
+        let more = ["--engine", "--report - --no-osr", "--engine=--timings"];
+        let cli = Cli::try_parse_from(words.iter().chain(&more)).unwrap();
+        let Command::Run(run) = cli.command else {
+            panic!("not run")
+        };
+        let expected = ["--tier", "O1", "--report", "-", "--no-osr", "--timings"];
+        assert_eq!(run.engine.arguments(), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::cli::EvalArgs;
+use crate::cli::{EngineArgs, EvalArgs};
 use crate::{Artifacts, Error, run};
 
 /// Runs the evaluation; gives back this process's exit code.
@@ -19,12 +19,17 @@ pub fn eval(args: &EvalArgs, artifacts: &Artifacts) -> Result<u8, Error> {
         (None, None) => return Err(Error::NothingToEval),
     };
     if args.bare {
-        let payload = run::payload_arguments(None, true, guest);
+        let payload = run::payload_arguments(&EngineArgs::default(), true, guest);
         let (verdict, json) = run::boot_for_json(&args.image, artifacts, &args.machine, payload)?;
         run::print_all(&json)?;
         return Ok(run::report(verdict));
     }
-    let mut command = run::hosted(&args.image, artifacts, &args.machine, None)?;
+    let mut command = run::hosted(
+        &args.image,
+        artifacts,
+        &args.machine,
+        &EngineArgs::default(),
+    )?;
     let status = command
         .arg("--quiet")
         .arg("--")

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::cli::{Accel, MachineArgs, RunArgs};
+use crate::cli::{Accel, EngineArgs, MachineArgs, RunArgs};
 use crate::console::{self, End};
 use crate::contents::Contents;
 use crate::qemu::{Accelerator, Machine, QEMU};
@@ -20,7 +20,7 @@ use crate::{Artifacts, Error, accel};
 pub fn run(args: &RunArgs, artifacts: &Artifacts) -> Result<u8, Error> {
     let guest = guest_arguments(args);
     if args.hosted {
-        let mut command = hosted(&args.image, artifacts, &args.machine, args.opt.as_deref())?;
+        let mut command = hosted(&args.image, artifacts, &args.machine, &args.engine)?;
         if args.json {
             command.arg("--quiet");
         }
@@ -34,7 +34,7 @@ pub fn run(args: &RunArgs, artifacts: &Artifacts) -> Result<u8, Error> {
             source: command.exec(),
         });
     }
-    let payload = payload_arguments(args.opt.as_deref(), args.json, guest);
+    let payload = payload_arguments(&args.engine, args.json, guest);
     let log = if args.verbose {
         "log=debug"
     } else if args.json {
@@ -100,23 +100,17 @@ pub fn hosted(
     image: &Path,
     artifacts: &Artifacts,
     machine: &MachineArgs,
-    opt: Option<&str>,
+    engine: &EngineArgs,
 ) -> Result<Command, Error> {
     let mut command = Command::new(artifacts.path("runtime.elf")?);
-    command.arg("--disk").arg(image);
-    if let Some(level) = opt {
-        command.args(["--opt", level]);
-    }
+    command.arg("--disk").arg(image).args(engine.arguments());
     command.args(["--threads", &machine.cpus.to_string()]);
     Ok(command)
 }
 
 /// Arguments of the runtime on the machine, and behind `--` those of the program.
-pub fn payload_arguments(opt: Option<&str>, quiet: bool, guest: Vec<String>) -> Vec<String> {
-    let mut arguments = Vec::new();
-    if let Some(level) = opt {
-        arguments.extend(["--opt".to_owned(), level.to_owned()]);
-    }
+pub fn payload_arguments(engine: &EngineArgs, quiet: bool, guest: Vec<String>) -> Vec<String> {
+    let mut arguments = engine.arguments();
     if quiet {
         arguments.push("--quiet".into());
     }
@@ -265,12 +259,12 @@ mod tests {
     #[test]
     fn short_options_become_arguments_of_the_program() {
         let args = run_args(&[
-            "--prompt", "Hi there", "-n", "3", "--opt", "O1", "--", "--seed", "7",
+            "--prompt", "Hi there", "-n", "3", "--tier", "O1", "--", "--seed", "7",
         ]);
         let guest = guest_arguments(&args);
         assert_eq!(guest, ["--prompt", "Hi there", "-n", "3", "--seed", "7"]);
-        let payload = payload_arguments(args.opt.as_deref(), true, guest);
-        assert_eq!(payload[..4], ["--opt", "O1", "--quiet", "--"]);
+        let payload = payload_arguments(&args.engine, true, guest);
+        assert_eq!(payload[..4], ["--tier", "O1", "--quiet", "--"]);
     }
 
     #[test]

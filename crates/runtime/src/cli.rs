@@ -2,9 +2,10 @@
 
 use clap::Parser;
 use engine::Level;
+use engine_options::EngineArgs;
 use std::path::PathBuf;
 
-/// Runs a guest program: reads its bitcode modules, compiles them for this processor, calls its entry.
+/// Runs a guest program: reads its bitcode modules, runs them from the first moment, compiles what is hot.
 #[derive(Debug, Parser)]
 #[command(
     name = "runtime",
@@ -16,12 +17,16 @@ Where the program comes from, the first that is given:
   --root DIR      DIR/app/*.llbc
 On the bare machine none is needed: the volume it booted from is /.
 
+The program starts in the interpreter and gets faster while it runs (--tier auto). --ahead compiles all of it before
+the start instead.
+
 Default guest arguments stand in /app/args, one a line. Arguments after `--` replace those of the same name.
 
 Examples:
   runtime --disk app.img -- --prompt 'Once upon a time' -n 64
-  runtime --root folder --opt O3 --threads 2 --timings
-  runtime --module hello.llbc --dump-asm hello.s
+  runtime --root folder --tier O3 --threads 2 --timings
+  runtime --disk app.img --report - --trace trace.json -- --prompt 'Once upon a time'
+  runtime --module hello.llbc --ahead O2 --dump-asm hello.s
 
 Exit code: the program's own; 63 the program could not be loaded or compiled; 114 the program met a CPU exception;
 130 ended by Ctrl-C twice."
@@ -36,18 +41,27 @@ pub struct Options {
     /// A module of the program (repeatable), instead of those in /app
     #[arg(long = "module", value_name = "FILE")]
     pub modules: Vec<PathBuf>,
-    /// Optimisation level: O0, O1, O2 or O3
-    #[arg(long, value_name = "LEVEL", default_value = "O2")]
-    pub opt: Level,
-    /// Level of functions that do not look numeric [default: that of --opt; O0 on an emulated CPU]
-    #[arg(long, value_name = "LEVEL")]
-    pub opt_cold: Option<Level>,
+    /// How it runs.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+    /// Compile the whole program at this level before it starts; nothing is interpreted or measured
+    #[arg(long, value_name = "LEVEL", conflicts_with = "tier", help_heading = AHEAD)]
+    pub ahead: Option<Level>,
+    /// Level of functions that do not look numeric [default: that of --ahead; O0 on an emulated CPU]
+    #[arg(long, value_name = "LEVEL", requires = "ahead", help_heading = AHEAD)]
+    pub ahead_cold: Option<Level>,
+    /// Threads that compile before the start [default: one for each CPU, at most 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), requires = "ahead", help_heading = AHEAD)]
+    pub ahead_threads: Option<u32>,
+    /// Write the optimised IR of the whole program
+    #[arg(long, value_name = "FILE", requires = "ahead", help_heading = AHEAD)]
+    pub dump_ir: Option<PathBuf>,
+    /// Write the assembly of the whole program
+    #[arg(long, value_name = "FILE", requires = "ahead", help_heading = AHEAD)]
+    pub dump_asm: Option<PathBuf>,
     /// Threads the program may use [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,
-    /// Threads that compile [default: one for each CPU, at most 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    pub compile_threads: Option<u32>,
     /// Say nothing but errors
     #[arg(long)]
     pub quiet: bool,
@@ -57,16 +71,12 @@ pub struct Options {
     /// Pretend the CPU lacks a feature, by LLVM's name (repeatable)
     #[arg(long = "without", value_name = "FEATURE")]
     pub without: Vec<String>,
-    /// Write the optimised IR of the whole program
-    #[arg(long, value_name = "FILE")]
-    pub dump_ir: Option<PathBuf>,
-    /// Write the assembly of the whole program
-    #[arg(long, value_name = "FILE")]
-    pub dump_asm: Option<PathBuf>,
     /// Arguments of the program
     #[arg(last = true, value_name = "ARGUMENTS")]
     pub guest: Vec<String>,
 }
+
+const AHEAD: &str = "Compiling ahead";
 
 /// Parses the process's arguments; help and mistakes end the process here.
 pub fn parse() -> Options {
@@ -87,6 +97,7 @@ pub fn parse() -> Options {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use engine::tier::Mode;
 
     #[test]
     fn definition_is_consistent() {
@@ -95,10 +106,18 @@ mod tests {
 
     #[test]
     fn guest_arguments_stand_after_the_dashes() {
-        let o = Options::try_parse_from(["runtime", "--opt", "O3", "--", "--opt", "x"]).unwrap();
-        assert_eq!(o.opt, Level::O3);
-        assert_eq!(o.guest, ["--opt", "x"]);
-        assert!(Options::try_parse_from(["runtime", "--opt", "O9"]).is_err());
-        assert!(Options::try_parse_from(["runtime", "--threads", "0"]).is_err());
+        let parse = |words: &[&str]| Options::try_parse_from(["runtime"].iter().chain(words));
+        let o = parse(&["--tier", "O3", "--", "--tier", "x"]).unwrap();
+        assert_eq!(o.engine.tier, Mode::Fixed(Level::O3));
+        assert_eq!(o.guest, ["--tier", "x"]);
+        assert_eq!(parse(&["--ahead", "O2"]).unwrap().ahead, Some(Level::O2));
+        for wrong in [
+            &["--tier", "O9"][..],
+            &["--threads", "0"],
+            &["--ahead", "O2", "--tier", "O2"],
+            &["--dump-asm", "x"],
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

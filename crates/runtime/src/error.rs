@@ -46,6 +46,15 @@ pub enum Error {
     /// `/app/args` is not text.
     #[error("/app/args is not UTF-8 text")]
     Arguments,
+    /// The entry has no address.
+    #[error("the program's entry {entry} cannot be called; this is a bug of the engine")]
+    EntryLost {
+        /// Its symbol.
+        entry: String,
+    },
+    /// A file that an option of the engine names cannot be made.
+    #[error("{0}")]
+    EngineOptions(#[from] engine_options::Error),
     /// The engine refused the program.
     #[error("{0}")]
     Engine(#[from] engine::Error),

@@ -1,6 +1,6 @@
 //! What the runtime says of itself: one line of progress, one line of timings.
 
-use engine::{Progress, Timings};
+use engine::Progress;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -53,28 +53,23 @@ fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// The line of `--timings`. All times in milliseconds.
+/// The line of `--timings`. All times in milliseconds; `stages` are named after what was done in them. `code`: bytes of
+/// code and number of functions, of programs compiled ahead.
 pub fn timings_line(
-    level: engine::Level,
-    start_to_main: Duration,
-    files: Duration,
-    timings: &Timings,
-    main_to_entry: Duration,
-    code_bytes: usize,
-    functions: usize,
+    how: &str,
+    stages: &[(&str, Duration)],
+    code: Option<(usize, usize)>,
 ) -> String {
-    serde_json::json!({ "timings_ms": {
-        "machine": crate::platform::is_machine(),
-        "level": level.to_string(),
-        "start_to_main": ms(start_to_main),
-        "files": ms(files),
-        "read": ms(timings.read),
-        "verify": ms(timings.verify),
-        "link": ms(timings.link),
-        "optimise": ms(timings.optimise),
-        "codegen": ms(timings.codegen),
-        "load": ms(timings.load),
-        "main_to_entry": ms(main_to_entry),
-    }, "code_bytes": code_bytes, "functions": functions })
-    .to_string()
+    let mut timings = serde_json::Map::new();
+    timings.insert("machine".into(), crate::platform::is_machine().into());
+    timings.insert("how".into(), how.into());
+    for (stage, time) in stages {
+        timings.insert((*stage).into(), ms(*time).into());
+    }
+    let mut line = serde_json::json!({ "timings_ms": timings });
+    if let Some((bytes, functions)) = code {
+        line["code_bytes"] = bytes.into();
+        line["functions"] = functions.into();
+    }
+    line.to_string()
 }

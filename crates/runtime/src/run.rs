@@ -1,4 +1,7 @@
-//! One run: find the program, compile it, call it.
+//! One run: find the program, make it ready, call it.
+//!
+//! There are two ways to make it ready: in tiers, where it starts in the interpreter at once, or ahead, where all of it is
+//! compiled first. They share everything before (files, verified modules) and after (the guest interface).
 
 use crate::arguments;
 use crate::cli::Options;
@@ -6,9 +9,13 @@ use crate::error::Error;
 use crate::files::Files;
 use crate::platform::{self, api, call, clock, fault, interrupt, memory, pool};
 use crate::report::{self, Reporter};
-use engine::{Code, Compiled, Context, Cpu, Level, Program, Source, SourceKind};
+use engine::profile::TextOptions;
+use engine::tier::Engine;
+use engine::{Code, Compiled, Context, Cpu, HostSymbol, Level, Program, Source, SourceKind};
+use engine_options::{Content, Outputs};
+use std::collections::HashMap;
 use std::path::Path;
-use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A module file as it was read.
@@ -93,6 +100,121 @@ fn module_files(options: &Options, files: &Files) -> Result<Vec<ModuleFile>, Err
     }
 }
 
+/// The processor, and what the runtime offers to programs.
+struct Host {
+    cpu: Cpu,
+    features: u64,
+    symbols: Vec<HostSymbol>,
+}
+
+impl Host {
+    fn new(options: &Options) -> Self {
+        let without: Vec<&str> = options.without.iter().map(String::as_str).collect();
+        let cpu = Cpu::detect().without(&without);
+        let features = cpu.bits(api::CPU_FEATURES);
+        Host {
+            cpu,
+            features,
+            symbols: api::symbols(),
+        }
+    }
+
+    /// Reads, verifies and links the modules.
+    fn load<'c>(
+        &self,
+        context: &'c Context,
+        sources: &[Source<'_>],
+        keep_names: bool,
+        reporter: &Reporter,
+    ) -> Result<Program<'c>, Error> {
+        let text = sources.iter().any(|s| matches!(s.kind, SourceKind::Ir(_)));
+        context.discard_value_names(!keep_names && !text);
+        let offered = |name: &str| self.symbols.iter().any(|s| s.name == name);
+        let mut progress = |p: engine::Progress<'_>| reporter.stage(p);
+        Ok(Program::load(
+            context,
+            sources,
+            &self.cpu,
+            self.features,
+            &offered,
+            &mut progress,
+        )?)
+    }
+}
+
+/// A program that can be called.
+struct Ready {
+    /// Address of its entry.
+    entry: usize,
+    /// How it runs, in a word.
+    how: String,
+    /// What was done to make it ready, and how long that took.
+    stages: Vec<(&'static str, Duration)>,
+    /// Bytes of code and number of functions, if all of it was compiled.
+    code: Option<(usize, usize)>,
+}
+
+/// Stages of every program.
+fn loaded(timings: &engine::Timings) -> Vec<(&'static str, Duration)> {
+    vec![
+        ("read", timings.read),
+        ("verify", timings.verify),
+        ("link", timings.link),
+    ]
+}
+
+/// Has the program interpreted, and compiled while it runs.
+fn in_tiers(
+    sources: &[Source<'_>],
+    host: &Host,
+    options: &Options,
+    reporter: &Reporter,
+) -> Result<Ready, Error> {
+    let config = options.engine.config()?;
+    let outputs = options.engine.outputs()?;
+    memory::limit_interpreter_stacks();
+    let context = Context::new();
+    let program = host.load(&context, sources, config.dump.is_some(), reporter)?;
+    let (timings, entry) = (program.timings(), program.entry().to_owned());
+    let addresses: HashMap<&str, usize> =
+        host.symbols.iter().map(|s| (s.name, s.address)).collect();
+    let resolve = Arc::new(move |name: &str| addresses.get(name).copied());
+    let start = clock::monotonic();
+    let how = config.mode.to_string();
+    let engine = Engine::start_program(program, &host.cpu, resolve, config)?;
+    let engine: &'static Engine = Box::leak(Box::new(engine));
+    call::set_engine(engine);
+    if !outputs.is_empty() {
+        call::at_end(move || write_outputs(engine, &outputs));
+    }
+    let address = engine.address(&entry);
+    let mut stages = loaded(&timings);
+    stages.push(("decode", clock::monotonic() - start));
+    Ok(Ready {
+        entry: address.ok_or(Error::EntryLost { entry })?,
+        how,
+        stages,
+        code: None,
+    })
+}
+
+/// What was asked for about the run.
+fn write_outputs(engine: &Engine, outputs: &Outputs) {
+    // The compile under way still belongs to the run.
+    engine.stop();
+    let written = outputs.write(|content| match content {
+        Content::Report => engine.report().to_text(TextOptions {
+            details: true,
+            ..TextOptions::default()
+        }),
+        Content::ReportJson => engine.report().to_json(),
+        Content::Trace => engine.trace_json(),
+    });
+    if let Err(error) = written {
+        eprintln!("error: {error}");
+    }
+}
+
 fn write(path: &Path, content: &str) -> Result<(), Error> {
     std::fs::write(path, content).map_err(|error| Error::File {
         action: "write",
@@ -101,35 +223,30 @@ fn write(path: &Path, content: &str) -> Result<(), Error> {
     })
 }
 
-/// Compiles the modules; LLVM's contexts are gone when it returns.
+/// Compiles the whole program; LLVM's contexts are gone when it returns.
 fn compile(
     sources: &[Source<'_>],
-    cpu: &Cpu,
-    features: u64,
-    host: &[engine::HostSymbol],
+    host: &Host,
+    level: Level,
     options: &Options,
     reporter: &Reporter,
 ) -> Result<Compiled, Error> {
     let cpus = pool::allowed_cpus().len();
-    let threads = options.compile_threads.map_or(cpus.min(4), |n| n as usize);
-    let offered = |name: &str| host.iter().any(|s| s.name == name);
-    let mut progress = |p: engine::Progress<'_>| reporter.stage(p);
-    let context = Context::new();
+    let threads = options.ahead_threads.map_or(cpus.min(4), |n| n as usize);
     let dump = options.dump_ir.is_some() || options.dump_asm.is_some();
-    let text = sources.iter().any(|s| matches!(s.kind, SourceKind::Ir(_)));
-    context.discard_value_names(!dump && !text);
-    let program = Program::load(&context, sources, cpu, features, &offered, &mut progress)?;
+    let context = Context::new();
+    let program = host.load(&context, sources, dump, reporter)?;
     let how = engine::Options {
-        level: options.opt,
-        cold: options.opt_cold.unwrap_or(if cpu.is_emulated() {
-            Level::O0.min(options.opt)
+        level,
+        cold: options.ahead_cold.unwrap_or(if host.cpu.is_emulated() {
+            Level::O0.min(level)
         } else {
-            options.opt
+            level
         }),
         threads,
         dump,
     };
-    let compiled = engine::compile(program, cpu, &how, &mut progress)?;
+    let compiled = engine::compile(program, &host.cpu, &how, &mut |p| reporter.stage(p))?;
     if let (Some(path), Some(text)) = (&options.dump_ir, &compiled.ir) {
         write(path, text)?;
     }
@@ -139,9 +256,35 @@ fn compile(
     Ok(compiled)
 }
 
-/// Runs the program; the code is the program's own. `started` is the time from the start of the process, or of the
-/// machine, to `main`.
-pub fn run(options: &Options, started: Duration) -> Result<ExitCode, Error> {
+/// Has all of the program compiled before it starts.
+fn ahead(
+    sources: &[Source<'_>],
+    host: &Host,
+    level: Level,
+    options: &Options,
+    reporter: &Reporter,
+) -> Result<Ready, Error> {
+    let compiled = compile(sources, host, level, options, reporter)?;
+    let code: &'static Code = Box::leak(Box::new(Code::link(compiled, &host.symbols)?));
+    fault::set_symbols(code.symbols());
+    let timings = code.timings();
+    let mut stages = loaded(timings);
+    stages.extend([
+        ("optimise", timings.optimise),
+        ("codegen", timings.codegen),
+        ("load", timings.load),
+    ]);
+    Ok(Ready {
+        entry: code.entry(),
+        how: format!("ahead {}", code.level()),
+        stages,
+        code: Some((code.code_bytes(), code.symbols().len())),
+    })
+}
+
+/// Runs the program and gives its exit code; the code is the program's own. `started` is the time from the start of the
+/// process, or of the machine, to `main`.
+pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
     let main = clock::monotonic();
     fault::install(std::ptr::from_ref(&main) as usize);
     let reporter = Reporter::new(options.quiet);
@@ -155,48 +298,37 @@ pub fn run(options: &Options, started: Duration) -> Result<ExitCode, Error> {
     };
     let read = clock::monotonic() - main;
 
-    let without: Vec<&str> = options.without.iter().map(String::as_str).collect();
-    let cpu = Cpu::detect().without(&without);
-    let features = cpu.bits(platform::api::CPU_FEATURES);
-    let host = api::symbols();
+    let host = Host::new(options);
     let sources = modules
         .iter()
         .map(ModuleFile::source)
         .collect::<Result<Vec<_>, _>>()?;
-    let compiled = compile(&sources, &cpu, features, &host, options, &reporter);
+    let ready = match options.ahead {
+        Some(level) => ahead(&sources, &host, level, options, &reporter),
+        None => in_tiers(&sources, &host, options, &reporter),
+    };
     reporter.done();
-    let code: &'static Code = Box::leak(Box::new(Code::link(compiled?, &host)?));
+    let ready = ready?;
     drop(modules);
     memory::trim();
 
-    fault::set_symbols(code.symbols());
     interrupt::install();
     let threads = options.threads.unwrap_or(pool::allowed_cpus().len() as u32);
     let guest = api::Host {
         args: arguments::merge(&defaults, &options.guest),
         files,
         threads,
-        features,
+        features: host.features,
     };
     // The only call: a second host cannot be there.
     let _ = api::install(guest);
-    let before_entry = clock::monotonic() - main;
     if options.timings {
-        let count = code.symbols().len();
-        eprintln!(
-            "{}",
-            report::timings_line(
-                code.level(),
-                started,
-                read,
-                code.timings(),
-                before_entry,
-                code.code_bytes(),
-                count
-            )
-        );
+        let mut stages = vec![("start_to_main", started), ("files", read)];
+        stages.extend(&ready.stages);
+        stages.push(("main_to_entry", clock::monotonic() - main));
+        eprintln!("{}", report::timings_line(&ready.how, &stages, ready.code));
     }
-    let result = call::entry(code);
+    let result = call::entry(ready.entry);
     // Exit codes are eight bits; more would be cut silently by the system.
-    Ok(ExitCode::from(u8::try_from(result).unwrap_or(u8::MAX)))
+    Ok(u8::try_from(result).unwrap_or(u8::MAX).into())
 }

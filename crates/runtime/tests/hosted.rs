@@ -1,11 +1,30 @@
-//! The runtime as a Linux process: guests run, every level agrees, what does not fit is refused.
+//! The runtime as a Linux process: guests run, every tier agrees, what does not fit is refused.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-const LEVELS: [&str; 4] = ["O0", "O1", "O2", "O3"];
+/// Ways of running a program, which must make no difference.
+const WAYS: [&[&str]; 10] = [
+    &[],
+    &["--tier", "interp"],
+    &["--tier", "O0"],
+    &["--tier", "O1"],
+    &["--tier", "O2"],
+    &["--tier", "O3"],
+    &["--shuffle", "1"],
+    &["--ahead", "O0"],
+    &["--ahead", "O2", "--ahead-threads", "2"],
+    &[
+        "--ahead",
+        "O3",
+        "--ahead-cold",
+        "O0",
+        "--ahead-threads",
+        "3",
+    ],
+];
 
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -112,32 +131,18 @@ fn volume() -> tempfile::TempDir {
 }
 
 #[test]
-fn every_level_gives_the_same_output() {
+fn every_way_gives_the_same_output() {
     let volume = volume();
     let mut outputs = Vec::new();
-    for level in LEVELS {
-        for threads in ["1", "2", "3"] {
-            let mut command = module("api.bc");
-            command.args([
-                "--opt",
-                level,
-                "--compile-threads",
-                threads,
-                "--threads",
-                "3",
-                "--root",
-            ]);
-            command.arg(volume.path()).args(["--", "--name", "a b"]);
-            let done = run(&mut command, "one\r\n\nsixteen letters and more\nlast");
-            assert_eq!(
-                done.status.code(),
-                Some(42),
-                "{level}: {}",
-                text(&done.stderr)
-            );
-            assert_eq!(text(&done.stderr), "");
-            outputs.push(text(&done.stdout));
-        }
+    for way in WAYS {
+        let mut command = module("api.bc");
+        command.args(way).args(["--threads", "3", "--root"]);
+        command.arg(volume.path()).args(["--", "--name", "a b"]);
+        let done = run(&mut command, "one\r\n\nsixteen letters and more\nlast");
+        let stderr = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(42), "{way:?}: {stderr}");
+        assert_eq!(stderr, "", "{way:?}");
+        outputs.push(text(&done.stdout));
     }
     assert!(outputs.windows(2).all(|w| w[0] == w[1]), "{outputs:#?}");
     let lines: Vec<&str> = outputs[0].lines().collect();
@@ -167,16 +172,12 @@ fn every_level_gives_the_same_output() {
 }
 
 #[test]
-fn rust_guests_run_at_every_level() {
+fn rust_guests_run_in_every_way() {
     let mut outputs = Vec::new();
-    for level in LEVELS {
-        let done = run(module("hello.bc").args(["--opt", level]), "");
-        assert_eq!(
-            done.status.code(),
-            Some(23),
-            "{level}: {}",
-            text(&done.stderr)
-        );
+    for way in WAYS {
+        let done = run(module("hello.bc").args(way), "");
+        let stderr = text(&done.stderr);
+        assert_eq!(done.status.code(), Some(23), "{way:?}: {stderr}");
         outputs.push(text(&done.stdout));
     }
     assert!(outputs.windows(2).all(|w| w[0] == w[1]), "{outputs:#?}");
@@ -199,26 +200,36 @@ fn rust_guests_run_at_every_level() {
 
 #[test]
 fn faults_name_the_function_and_have_their_own_code() {
-    for (how, what, function) in [
-        ("s", "invalid memory access", "store+0x"),
-        ("d", "arithmetic exception", "divide+0x"),
-        ("r", "invalid memory access", "deeper+0x"),
-        ("t", "illegal instruction", "bf_main+0x"),
-    ] {
-        let done = run(module("fault.bc").args(["--opt", "O1", "--", how]), "");
-        let stderr = text(&done.stderr);
-        assert_eq!(done.status.code(), Some(114), "{how}: {stderr}");
-        for part in [what, function, "rip", "rsp"]
-            .iter()
-            .filter(|p| **p != "rip")
-        {
-            assert!(stderr.contains(part), "{part:?} missing in {stderr}");
+    for way in [&["--ahead", "O1"], &["--tier", "O1"], &["--tier", "interp"]] {
+        // How the message goes on behind a function's name.
+        let place = if way[1] == "interp" {
+            " (interpreted)"
+        } else {
+            "+0x"
+        };
+        for (how, what, function) in [
+            ("s", "invalid memory access", "store"),
+            ("d", "arithmetic exception", "divide"),
+            ("r", "invalid memory access", "deeper"),
+            ("t", "illegal instruction", "bf_main"),
+        ] {
+            let done = run(module("fault.bc").args(way).args(["--", how]), "");
+            let stderr = text(&done.stderr);
+            assert_eq!(done.status.code(), Some(114), "{way:?} {how}: {stderr}");
+            for part in [what, &format!("  at {function}{place}"), "rsp"] {
+                assert!(
+                    stderr.contains(part),
+                    "{way:?}: {part:?} missing in {stderr}"
+                );
+            }
         }
     }
-    let done = run(module("fault.bc").args(["--opt", "O0", "--", "s"]), "");
-    let stderr = text(&done.stderr);
-    let callers = stderr.split("possible callers:").nth(1).unwrap_or_default();
-    assert!(callers.contains("bf_main+0x"), "{stderr}");
+    for way in [&["--ahead", "O0"], &["--tier", "O0"], &["--tier", "interp"]] {
+        let done = run(module("fault.bc").args(way).args(["--", "s"]), "");
+        let stderr = text(&done.stderr);
+        let callers = stderr.split("possible callers:").nth(1).unwrap_or_default();
+        assert!(callers.contains("bf_main"), "{way:?}: {stderr}");
+    }
     assert_eq!(
         run(module("fault.bc").args(["--", "e"]), "").status.code(),
         Some(9)
@@ -327,25 +338,55 @@ fn modules_of_a_volume_run_with_its_arguments() {
 
 #[test]
 fn timings_are_one_line_of_json() {
-    let done = run(module("hello.bc").args(["--timings", "--quiet"]), "");
-    let stderr = text(&done.stderr);
-    let json: serde_json::Value = serde_json::from_str(stderr.trim()).unwrap();
-    for stage in [
+    let common = [
         "start_to_main",
+        "files",
         "read",
         "verify",
         "link",
-        "optimise",
-        "codegen",
-        "load",
         "main_to_entry",
-    ] {
+    ];
+    let more: [(&[&str], &[&str]); 2] = [
+        (&[], &["decode"]),
+        (&["--ahead", "O2"], &["optimise", "codegen", "load"]),
+    ];
+    for (way, more) in more {
+        let done = run(
+            module("hello.bc").args(way).args(["--timings", "--quiet"]),
+            "",
+        );
+        let stderr = text(&done.stderr);
+        let json: serde_json::Value = serde_json::from_str(stderr.trim()).unwrap();
+        for stage in common.iter().chain(more) {
+            let time = json["timings_ms"][stage].as_f64();
+            assert!(time.is_some_and(|ms| ms >= 0.0), "{stage}: {stderr}");
+        }
+        assert_eq!(json["code_bytes"].is_number(), !way.is_empty());
+    }
+}
+
+#[test]
+fn reports_are_written_however_the_program_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, arguments, code) in [("hello.bc", &[][..], 23), ("fault.bc", &["--", "e"], 9)] {
+        let trace = folder.path().join("trace.json");
+        let done = run(
+            module(name)
+                .args(["--thresholds", "1,2,3,4", "--report", "-", "--trace"])
+                .arg(&trace)
+                .args(arguments),
+            "",
+        );
+        assert_eq!(done.status.code(), Some(code));
+        let report = text(&done.stderr);
+        assert!(report.contains("bf_main"), "{report}");
+        let events: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&trace).unwrap()).unwrap();
         assert!(
-            json["timings_ms"][stage].as_f64().unwrap() >= 0.0,
-            "{stage}"
+            events["traceEvents"].is_array() || events.is_array(),
+            "{events}"
         );
     }
-    assert!(json["code_bytes"].as_u64().unwrap() > 1000);
 }
 
 #[test]
@@ -354,23 +395,33 @@ fn dumps_and_lesser_processors() {
     let (ir, asm) = (folder.path().join("out.ll"), folder.path().join("out.s"));
     let done = run(
         module("fault.bc")
-            .arg("--dump-ir")
+            .args(["--ahead", "O2", "--dump-ir"])
             .arg(&ir)
             .arg("--dump-asm")
             .arg(&asm)
             .args(["--without", "avx2"]),
         "",
     );
-    assert_eq!(done.status.code(), Some(1));
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
     assert!(std::fs::read_to_string(ir).unwrap().contains("@bf_main("));
     assert!(std::fs::read_to_string(asm).unwrap().contains("bf_main:"));
+    let dump = folder.path().join("dump");
+    let done = run(
+        module("fault.bc")
+            .args(["--tier", "O2", "--dump"])
+            .arg(&dump),
+        "",
+    );
+    assert_eq!(done.status.code(), Some(1), "{}", text(&done.stderr));
+    let text = std::fs::read_to_string(dump.join("bf_main.O2.s")).unwrap();
+    assert!(text.contains("bf_main:"), "{text}");
 }
 
 #[test]
 fn help_teaches() {
     let done = run(runtime().arg("--help"), "");
     assert_eq!(done.status.code(), Some(0));
-    for word in ["--disk", "--opt", "Examples:", "Exit code:"] {
+    for word in ["--disk", "--tier", "--ahead", "Examples:", "Exit code:"] {
         assert!(text(&done.stdout).contains(word), "{word}");
     }
 }
@@ -379,7 +430,7 @@ fn help_teaches() {
 #[test]
 fn no_page_is_writable_and_executable_while_a_guest_runs() {
     let mut child = module("api.bc")
-        .args(["--opt", "O1", "--", "ready"])
+        .args(["--thresholds", "1,2,3,4", "--", "ready"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -456,10 +507,8 @@ fn damaged_bitcode_ends_in_a_message() {
             formats::llbc::encode("bad", Some("bf_main"), &imports, &["bf_main"], &bad).unwrap(),
         )
         .unwrap();
-        let done = run(
-            runtime().arg("--module").arg(&path).args(["--opt", "O1"]),
-            "",
-        );
+        let way = [["--ahead", "O1"], ["--tier", "O1"]][round % 2];
+        let done = run(runtime().arg("--module").arg(&path).args(way), "");
         let stderr = text(&done.stderr);
         match done.status.code() {
             Some(63) => {

@@ -81,7 +81,10 @@ impl Engine {
     ) {
         let name = |word: usize| {
             let mut entries = self.shared.image.functions();
-            let is = |e: &&FuncEntry| e.code().is_some_and(|c| std::ptr::from_ref(c).addr() == word);
+            let is = |e: &&FuncEntry| {
+                e.code()
+                    .is_some_and(|c| std::ptr::from_ref(c).addr() == word)
+            };
             entries.find(is).map(FuncEntry::name)
         };
         let running = registers.iter().chain(stack).find_map(|word| name(*word));

@@ -2,9 +2,11 @@
 //!
 //! Plain C calls; the contract is ARCHITECTURE.md, "Guest interface". Pointers come from the guest and are trusted as a
 //! program's own: a wrong one is the guest's fault and ends in the fault handler.
+//!
+//! Functions that guests call often tell the engine which old code the thread still needs (`call::poll`).
 
 use super::pool::{Pool, Work};
-use super::{clock, interrupt, memory};
+use super::{call, clock, interrupt, memory};
 use crate::files::{Errno, Files};
 use engine::{HostSymbol, SymbolKind};
 use std::collections::VecDeque;
@@ -64,6 +66,7 @@ unsafe fn bytes<'a>(ptr: *const u8, len: usize) -> &'a [u8] {
 }
 
 unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
+    call::poll();
     // SAFETY: the guest's contract.
     let mut rest = unsafe { bytes(ptr, len) };
     while !rest.is_empty() {
@@ -76,7 +79,7 @@ unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
                 std::io::ErrorKind::Interrupted => {}
                 std::io::ErrorKind::WouldBlock => std::thread::yield_now(),
                 // Nobody listens any more: what a filter in a pipeline does then.
-                std::io::ErrorKind::BrokenPipe => std::process::exit(0),
+                std::io::ErrorKind::BrokenPipe => call::end(0),
                 _ => break,
             },
         }
@@ -124,6 +127,7 @@ unsafe extern "C" fn bf_console_read(ptr: *mut u8, cap: usize) -> isize {
 }
 
 unsafe extern "C" fn bf_alloc(size: usize, align: usize) -> *mut u8 {
+    call::poll();
     memory::allocate(size, align)
 }
 
@@ -151,6 +155,7 @@ unsafe extern "C" fn bf_file_size(handle: i64) -> i64 {
 }
 
 unsafe extern "C" fn bf_file_read(handle: i64, offset: u64, ptr: *mut u8, len: usize) -> i64 {
+    call::poll();
     if len == 0 {
         return 0;
     }
@@ -184,6 +189,7 @@ unsafe extern "C" fn bf_arg(index: usize, len: *mut usize) -> *const u8 {
 }
 
 unsafe extern "C" fn bf_time_ns() -> u64 {
+    call::poll();
     clock::monotonic().as_nanos() as u64
 }
 
@@ -203,22 +209,24 @@ unsafe extern "C" fn bf_cpu_features() -> u64 {
 }
 
 unsafe extern "C" fn bf_parallel(n: u32, work: Work, ctx: *mut libc::c_void) {
+    call::poll();
     // SAFETY: the guest's contract: its function may run on `n` threads at once.
     unsafe { POOL.get_or_init(Pool::new).run(n, work, ctx) }
 }
 
 unsafe extern "C" fn bf_interrupted() -> i32 {
+    call::poll();
     interrupt::take().into()
 }
 
 unsafe extern "C" fn bf_exit(code: i32) -> ! {
-    std::process::exit(code)
+    call::end(code)
 }
 
 /// Bitcode of Rust's `core` names it for unwinding, which guests do not do.
 extern "C" fn rust_eh_personality() -> ! {
     eprintln!("error: the program tried to unwind; guests are compiled with panic=abort");
-    std::process::exit(crate::EXIT_REFUSED.into())
+    call::end(crate::EXIT_REFUSED.into())
 }
 
 /// Functions of the C library and the compiler's own that generated code may call without saying so in IR. All of them

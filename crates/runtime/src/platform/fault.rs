@@ -1,11 +1,14 @@
 //! A guest that faults: which function, where in it, the registers, then a distinct exit code.
 //!
-//! Before the guest runs, a fault is the compiler's: LLVM reads bitcode that passed the container's checks as it is, and
-//! bitcode made to harm can make it fail. That ends in one message, too, and in the exit code of a refused program.
+//! In other threads, and before the guest runs, a fault is the compiler's: LLVM reads bitcode that passed the container's
+//! checks as it is, and bitcode made to harm can make it fail. That ends in one message, too, and in the exit code of a
+//! refused program.
 //!
 //! The handler runs on a stack of its own (the fault may be an overflowing one), allocates nothing and takes no lock.
 
+use super::call;
 use engine::SymbolTable;
+use engine::tier::Place;
 use std::fmt::Write;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
@@ -13,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 /// Exit code of a program that met a CPU exception; the kernel and the host command know it too.
 pub const EXIT_FAULT: i32 = formats::exit::FAULT_CODE as i32;
 
-/// Names of the guest's code. Set once, never freed: a fault can come at any time.
+/// Names of code compiled ahead. Set once, never freed: a fault can come at any time.
 static SYMBOLS: AtomicPtr<SymbolTable> = AtomicPtr::new(ptr::null_mut());
 /// Asked once: the environment is not for signal handlers.
 static ON_MACHINE: AtomicBool = AtomicBool::new(false);
@@ -50,23 +53,65 @@ fn symbols() -> Option<&'static SymbolTable> {
     unsafe { SYMBOLS.load(Ordering::Acquire).as_ref() }
 }
 
-fn print_place(out: &mut Stderr, address: usize) -> std::fmt::Result {
-    match symbols().and_then(|s| s.find(address)) {
-        Some(at) => {
-            writeln!(
+/// The thread as it was when it faulted.
+struct Fault<'a> {
+    signal: i32,
+    /// The address accessed, for memory faults.
+    address: usize,
+    /// As the system numbers them.
+    registers: &'a [usize],
+    /// Words from the stack pointer upwards.
+    stack: &'a [usize],
+}
+
+fn print_place(out: &mut Stderr, place: Place<'_>) -> std::fmt::Result {
+    match place {
+        Place::Compiled { function, offset } => {
+            write!(out, "{:#}+{offset:#x}", rustc_demangle::demangle(function))
+        }
+        Place::Interpreted { function } => {
+            write!(
                 out,
-                "{:#}+{:#x} ({address:#x})",
-                rustc_demangle::demangle(at.function),
-                at.offset
+                "{:#} (interpreted)",
+                rustc_demangle::demangle(function)
             )
         }
-        None => writeln!(out, "{address:#x} (not in the program's code)"),
+        Place::Replaced => write!(out, "code of the program that was replaced since"),
     }
 }
 
-fn describe(out: &mut Stderr, signal: i32, address: usize, registers: &[i64]) -> std::fmt::Result {
-    let reg = |r: i32| registers[r as usize] as usize;
-    let rip = reg(libc::REG_RIP);
+/// Calls `visit` if there is guest code at `address`.
+fn locate(address: usize, visit: &mut dyn FnMut(Place<'_>)) -> bool {
+    if let Some(at) = symbols().and_then(|s| s.find(address)) {
+        let (function, offset) = (at.function, at.offset);
+        visit(Place::Compiled { function, offset });
+        return true;
+    }
+    call::engine().is_some_and(|engine| engine.locate_code(address, visit))
+}
+
+/// Where the fault was: in compiled code, in the interpreter, or in a function of the host.
+fn print_innermost(out: &mut Stderr, fault: &Fault<'_>) -> std::fmt::Result {
+    let rip = fault.registers[libc::REG_RIP as usize];
+    let mut done = Ok(());
+    let mut known = locate(rip, &mut |place| done = print_place(out, place));
+    if let (false, Some(engine)) = (known, call::engine()) {
+        engine.locate_interpreted(fault.registers, fault.stack, &mut |place| {
+            known = true;
+            done = print_place(out, place);
+            false
+        });
+    }
+    done?;
+    match known {
+        true => writeln!(out, " ({rip:#x})"),
+        false => writeln!(out, "{rip:#x} (not in the program's code)"),
+    }
+}
+
+fn describe(out: &mut Stderr, fault: &Fault<'_>) -> std::fmt::Result {
+    let (signal, address) = (fault.signal, fault.address);
+    let reg = |r: i32| fault.registers[r as usize];
     let what = match signal {
         libc::SIGSEGV => "invalid memory access",
         libc::SIGBUS => "bus error",
@@ -78,7 +123,7 @@ fn describe(out: &mut Stderr, signal: i32, address: usize, registers: &[i64]) ->
     };
     writeln!(out, "\nerror: the program met a CPU exception: {what}")?;
     write!(out, "  at ")?;
-    print_place(out, rip)?;
+    print_innermost(out, fault)?;
     if matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
         writeln!(out, "  address {address:#x}")?;
     }
@@ -160,32 +205,49 @@ fn read_main_stack(stack_pointer: usize, fault_address: usize, words: &mut [usiz
     count
 }
 
-/// Return addresses found on the stack: without frame pointers a guess, but callers are among them.
-fn callers(out: &mut Stderr, stack_pointer: usize, fault_address: usize) -> std::fmt::Result {
-    let Some(table) = symbols() else {
-        return Ok(());
-    };
-    let mut words = [0usize; 512];
-    let count = if ON_MACHINE.load(Ordering::Relaxed) {
-        read_main_stack(stack_pointer, fault_address, &mut words)
-    } else {
-        read_checked(stack_pointer, &mut words)
-    };
+/// Functions found on the stack: without frame pointers a guess, but callers are among them.
+fn print_callers(out: &mut Stderr, fault: &Fault<'_>) -> std::fmt::Result {
+    const MOST: usize = 12;
     let mut shown = 0;
-    for word in &words[..count] {
-        if let Some(at) = table.find(word.wrapping_sub(1)) {
-            if shown == 0 {
-                writeln!(out, "  possible callers:")?;
-            }
-            let name = rustc_demangle::demangle(at.function);
-            writeln!(out, "    {name:#}+{:#x}", at.offset + 1)?;
-            shown += 1;
-            if shown == 12 {
-                break;
-            }
+    let mut done = Ok(());
+    let mut show = |out: &mut Stderr, place: Place<'_>| {
+        let head = if shown == 0 {
+            writeln!(out, "  possible callers:")
+        } else {
+            Ok(())
+        };
+        let line = head
+            .and_then(|()| write!(out, "    "))
+            .and_then(|()| print_place(out, place))
+            .and_then(|()| writeln!(out));
+        if let Err(error) = line {
+            done = Err(error);
+        }
+        shown += 1;
+        shown < MOST
+    };
+    for word in fault.stack {
+        let mut more = true;
+        locate(word.wrapping_sub(1), &mut |place| more = show(out, place));
+        if !more {
+            return done;
         }
     }
-    Ok(())
+    if let Some(engine) = call::engine() {
+        let mut last = None;
+        engine.locate_interpreted(fault.registers, fault.stack, &mut |place| {
+            // A recursion has the same name many times.
+            let hash = match place {
+                Place::Interpreted { function } => Some(function.as_ptr().addr()),
+                _ => None,
+            };
+            if std::mem::replace(&mut last, hash) == hash {
+                return true;
+            }
+            show(out, place)
+        });
+    }
+    done
 }
 
 /// Ends the process for a fault before the guest ran.
@@ -197,11 +259,16 @@ fn compiler_failed() -> ! {
     let _ = writeln!(
         out,
         "error: the compiler failed on this program: its bitcode is damaged or was made by another LLVM, memory ran \
-         out, or this is a bug of LLVM; a lower level (--opt O0) may avoid it"
+         out, or this is a bug of LLVM; another tier (--tier interp, --tier O0) may avoid it"
     );
     out.flush();
     // SAFETY: async-signal-safe.
     unsafe { libc::_exit(crate::EXIT_REFUSED.into()) };
+}
+
+/// Whether a guest runs, and on this thread.
+fn is_guests() -> bool {
+    !SYMBOLS.load(Ordering::Acquire).is_null() || call::runs_guest()
 }
 
 extern "C" fn on_fault(
@@ -209,7 +276,7 @@ extern "C" fn on_fault(
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
-    if symbols().is_none() {
+    if !is_guests() {
         compiler_failed();
     }
     if signal == libc::SIGABRT {
@@ -220,18 +287,28 @@ extern "C" fn on_fault(
         len: 0,
     };
     // SAFETY: the kernel passes valid pointers to a handler installed with SA_SIGINFO.
-    let (address, registers) = unsafe {
+    let (address, saved) = unsafe {
         (
             (*info).si_addr() as usize,
             &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs,
         )
     };
-    let _ = describe(&mut out, signal, address, registers);
-    let _ = callers(
-        &mut out,
-        registers[libc::REG_RSP as usize] as usize,
+    let registers = saved.map(|r| r as usize);
+    let mut words = [0usize; 512];
+    let stack_pointer = registers[libc::REG_RSP as usize];
+    let count = if ON_MACHINE.load(Ordering::Relaxed) {
+        read_main_stack(stack_pointer, address, &mut words)
+    } else {
+        read_checked(stack_pointer, &mut words)
+    };
+    let fault = Fault {
+        signal,
         address,
-    );
+        registers: &registers,
+        stack: &words[..count],
+    };
+    // Nobody is left to be told that it cannot be written.
+    let _ = describe(&mut out, &fault).and_then(|()| print_callers(&mut out, &fault));
     out.flush();
     // SAFETY: async-signal-safe.
     unsafe { libc::_exit(EXIT_FAULT) };
@@ -268,7 +345,7 @@ pub fn install(stack_top: usize) {
     }
 }
 
-/// Lends the handler the names of the program's functions, for good.
+/// Lends the handler the names of code compiled ahead, for good.
 pub fn set_symbols(table: &'static SymbolTable) {
     SYMBOLS.store(ptr::from_ref(table).cast_mut(), Ordering::Release);
 }

@@ -72,6 +72,15 @@ pub unsafe fn free(block: *mut u8, size: usize, align: usize) {
     }
 }
 
+/// Sets how large the interpreter's stacks are, one for each thread that runs the guest. They are promised memory; on the
+/// machine promises are kept, so that one may not take what the program needs.
+pub fn limit_interpreter_stacks() {
+    const MACHINE: usize = 8 << 20;
+    const LINUX: usize = 64 << 20;
+    let bytes = if super::is_machine() { MACHINE } else { LINUX };
+    engine::interp::set_stack_size(bytes);
+}
+
 /// Gives memory that the C allocator holds but nobody uses back to the system.
 pub fn trim() {
     // SAFETY: no preconditions.

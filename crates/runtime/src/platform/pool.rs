@@ -13,7 +13,10 @@
 //! Every worker answers every generation, also when the job is not for it: so the job is never written while a late
 //! worker still reads it. Workers spin for a while after each job, because a language model gives the next one within
 //! microseconds; then they park and cost nothing. With more threads than CPUs nobody spins for long.
+//!
+//! Workers run guest code inside [`call::guest`] and wait outside of it: the engine asks no waiting worker about old code.
 
+use super::call;
 use std::cell::UnsafeCell;
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -129,7 +132,7 @@ fn work_forever(shared: &Shared, parked: &AtomicBool, index: u32, mut seen: u32)
         let job = unsafe { *shared.job.0.get() };
         if let Some(job) = job.filter(|j| index < j.n) {
             // SAFETY: the guest's own function and context.
-            unsafe { (job.work)(job.ctx, index, job.n) };
+            call::guest(|| unsafe { (job.work)(job.ctx, index, job.n) });
         }
         shared.remaining.0.fetch_sub(1, Ordering::Release);
     }
@@ -188,7 +191,7 @@ impl Pool {
                 }),
                 Err(error) => {
                     eprintln!("error: cannot start thread {index} of the program: {error}");
-                    std::process::exit(crate::EXIT_REFUSED.into());
+                    call::end(crate::EXIT_REFUSED.into());
                 }
             }
         }
