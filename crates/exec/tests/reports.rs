@@ -136,7 +136,7 @@ fn ir_and_assembly_of_chosen_functions() {
 }
 
 #[test]
-fn a_process_of_its_own_number_of_open_files() {
+fn the_engine_keeps_no_files_open() {
     // The program finds the file descriptors it would find without the engine.
     let folder = Folder::with(
         "a.c",
