@@ -9,6 +9,7 @@ mod boot_stages;
 mod build;
 mod check;
 mod demo;
+mod differential;
 mod fuzz;
 mod gen_model;
 mod golden;
@@ -62,6 +63,13 @@ enum Task {
     },
     /// rustfmt, clippy without warnings, licences
     Check,
+    /// Run every program of the engine's corpus in every mode, beside machine code
+    #[command(disable_help_flag = true)]
+    Differential {
+        /// `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measure: boot, disk, memory, engine
     Bench {
         /// Name of the bench; all without
@@ -137,6 +145,11 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench { which, .. } => {
             build::all(&paths, false)?;
             bench::run(&paths, which.as_deref())?;
+        }
+        Task::Differential { arguments } => {
+            if !differential::run(&paths, &arguments)? {
+                return Ok(ExitCode::FAILURE);
+            }
         }
         Task::Demo { prompt } => {
             build::all(&paths, false)?;
