@@ -15,8 +15,14 @@
 //! 4. So only return addresses lead into a unit. All lie in the thread's own stack, between the stack pointer in `poll` and
 //!    the stack's end. Behind the last call of a unit there is always another byte of it.
 //!
+//! 5. A constant that LLVM made up in a unit (the text of a `puts` that was a `printf`) may outlive the frame that passed it
+//!    on by a tail call. Any word into a unit counts, whatever it points to; where guest values live outside the native
+//!    stack, [`Reclaimer::with_stacks`] says so.
+//!
 //! Guests have no means to switch stacks. A thread that is on another stack than its own, as in a signal handler, keeps
 //! everything.
+
+#![allow(unsafe_code)]
 
 use super::protocol::{Participant, Round, Rounds};
 use super::stack::{self, Here};
@@ -48,6 +54,8 @@ thread_local! {
 pub struct Reclaimer {
     id: u64,
     rounds: Rounds<Unit>,
+    /// More memory of the calling thread to look at.
+    more: Option<fn() -> Range<usize>>,
 }
 
 /// What [`Reclaimer::collect`] did.
@@ -82,6 +90,19 @@ impl Reclaimer {
         Reclaimer {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             rounds: Rounds::new(),
+            more: None,
+        }
+    }
+
+    /// As [`Reclaimer::new`]; threads that poll also look at the memory `more` names, such as the part in use of the
+    /// calling thread's stack of interpreted frames.
+    ///
+    /// # Safety
+    /// What `more` returns is readable and changed by the calling thread only, until that thread goes on.
+    pub unsafe fn with_stacks(more: fn() -> Range<usize>) -> Self {
+        Reclaimer {
+            more: Some(more),
+            ..Self::new()
         }
     }
 
@@ -149,8 +170,9 @@ impl Reclaimer {
             return;
         };
         if self.rounds.is_waiting(&record.participant) {
-            self.rounds
-                .acknowledge(&record.participant, |round| report(round, here, bounds));
+            self.rounds.acknowledge(&record.participant, |round| {
+                report(round, here, bounds, self.more.map(|more| more()));
+            });
         }
     }
 
@@ -177,8 +199,8 @@ impl Reclaimer {
     }
 }
 
-/// Tells which units of a round the thread's stack leads to.
-fn report(round: &Round<Unit>, here: &Here, bounds: &Range<usize>) {
+/// Tells which units of a round the thread's memory leads to.
+fn report(round: &Round<Unit>, here: &Here, bounds: &Range<usize>, more: Option<Range<usize>>) {
     let mut units: Vec<_> = round
         .things()
         .map(|(number, unit)| (unit.range(), number))
@@ -188,7 +210,7 @@ fn report(round: &Round<Unit>, here: &Here, bounds: &Range<usize>) {
         return;
     };
     let (low, span) = (first.start, last.end - first.start);
-    let known = here.words(bounds, |word| {
+    let mut visit = |word: usize| {
         if word.wrapping_sub(low) >= span {
             return;
         }
@@ -198,9 +220,14 @@ fn report(round: &Round<Unit>, here: &Here, bounds: &Range<usize>) {
         {
             round.keep(*number);
         }
-    });
-    if !known {
+    };
+    if !here.words(bounds, &mut visit) {
         units.iter().for_each(|(_, number)| round.keep(*number));
+        return;
+    }
+    if let Some(more) = more {
+        // SAFETY: `with_stacks`' caller promised that it may be read.
+        unsafe { stack::words(&more, visit) };
     }
 }
 

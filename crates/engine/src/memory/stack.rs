@@ -5,6 +5,7 @@
 
 #![allow(unsafe_code)]
 
+use crate::profile::probe;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -98,12 +99,27 @@ impl Here {
             return false;
         }
         self.registers.into_iter().for_each(&mut visit);
-        for at in (self.pointer.next_multiple_of(8)..stack.end & !7).step_by(8) {
-            // SAFETY: (1) the thread's own stack is mapped from its pointer to its end; (2) the word is aligned; (3) nobody
-            // else writes there while this thread is here; volatile, since no object of ours is read.
-            visit(unsafe { std::ptr::with_exposed_provenance::<usize>(at).read_volatile() });
-        }
+        // SAFETY: the thread's own stack is mapped from its pointer to its end, and nobody else writes there.
+        unsafe { words(&(self.pointer..stack.end), visit) };
         true
+    }
+}
+
+/// Calls `visit` with every aligned word of a range.
+///
+/// # Safety
+/// The range is readable, and nobody writes there meanwhile.
+pub(super) unsafe fn words(range: &Range<usize>, mut visit: impl FnMut(usize)) {
+    for at in (range.start.next_multiple_of(8)..range.end & !7).step_by(8) {
+        // SAFETY: the caller's promise; the word is aligned; volatile, since no object of ours is read.
+        let word = unsafe { std::ptr::with_exposed_provenance::<usize>(at).read_volatile() };
+        visit(word);
+        // Where a call is measured, another address stands in the place of the return address.
+        if word == probe::return_address()
+            && let Some(hidden) = probe::original_return(at)
+        {
+            visit(hidden);
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::fire;
 use super::support::{call, host, region, unit};
 use engine::memory::{Freed, Reclaimer, Region, Symbol, Unit};
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 
@@ -176,6 +177,37 @@ fn a_unit_deep_on_another_thread_stays() {
         units += reclaimer.collect().units;
     }
     assert_eq!((units, region.code_used()), (1, 0));
+}
+
+#[test]
+fn other_memory_of_the_thread_counts_if_it_is_named() {
+    static STACK: [AtomicUsize; 9] = [const { AtomicUsize::new(0) }; 9];
+    fn stack() -> std::ops::Range<usize> {
+        let start = STACK.as_ptr() as usize;
+        start..start + size_of_val(&STACK)
+    }
+    let region = region(1 << 20);
+    // SAFETY: nobody else writes there while this thread looks.
+    let reclaimer = unsafe { Reclaimer::with_stacks(stack) };
+    // By another thread, so that this one's own stack does not hold the word. The unit is the only one of the region.
+    let put = |place: usize, offset: usize| {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                STACK[place].store(region.code_range().start + offset, Ordering::Relaxed);
+            });
+        });
+    };
+    let guard = reclaimer.enter();
+    for place in [0, 8] {
+        retire_elsewhere(&region, &reclaimer);
+        put(place, 4095);
+        assert_eq!(reclaimer.collect(), freed(0, 1));
+        guard.poll();
+        assert_eq!(reclaimer.collect(), freed(0, 1));
+        put(place, 4096);
+        guard.poll();
+        assert_eq!(reclaimer.collect(), freed(1, 0));
+    }
 }
 
 #[test]
