@@ -24,7 +24,7 @@ pub struct Options {
     #[arg(short = 'D', value_name = "NAME[=VALUE]")]
     pub define: Vec<String>,
     /// Level of clang's front end; what is optimised, the engine does
-    #[arg(short = 'O', value_name = "LEVEL", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=3))]
+    #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=3))]
     pub level: u8,
     /// Any other option for clang (repeatable)
     #[arg(long = "cflag", value_name = "OPTION", allow_hyphen_values = true)]
@@ -55,7 +55,7 @@ Examples:
 const ENDS: &str = "\
 The program's standard input and output, working directory and environment are those of this command. Missing symbols
 are looked for in the C and mathematics libraries, and in those named by -l. Nothing unwinds: C++ is compiled without
-exceptions. A program that is ended by a signal leaves reports and traces empty.
+exceptions. A program that is ended by a signal or by _exit leaves reports and traces empty.
 
 Exit code: the program's own; a signal that ends the program ends this command. 63: the program could not be compiled,
 linked or started.";

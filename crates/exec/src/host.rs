@@ -4,6 +4,7 @@
 //!   freed.
 //! - `exit` first stops the compiler: destructors of LLVM's own variables run while the process ends, and nobody may be
 //!   using these then.
+//! - A library's thread-local variable is looked up by its name on the thread that asks.
 //!
 //! SAFETY of this file:
 //! 1. The functions are called by the program under the names of those they stand for: with their arguments.
@@ -11,7 +12,7 @@
 #![allow(unsafe_code)]
 
 use crate::process;
-use std::ffi::{c_int, c_void};
+use std::ffi::{c_char, c_int, c_void};
 
 type Start = unsafe extern "C" fn(*mut c_void) -> *mut c_void;
 type StartC11 = unsafe extern "C" fn(*mut c_void) -> c_int;
@@ -33,6 +34,7 @@ pub fn address(name: &str) -> Option<usize> {
         "exit" => exit as *const (),
         "pthread_create" => pthread_create as *const (),
         "thrd_create" => thrd_create as *const (),
+        llvm::Module::THREAD_LOCAL => thread_local as *const (),
         _ => return None,
     };
     Some(function.expose_provenance())
@@ -40,6 +42,12 @@ pub fn address(name: &str) -> Option<usize> {
 
 unsafe extern "C" fn exit(code: c_int) -> ! {
     process::exit(code)
+}
+
+/// The dynamic linker gives the calling thread's copy.
+unsafe extern "C" fn thread_local(name: *const c_char) -> *mut c_void {
+    // SAFETY: the compiler passes a constant string.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name) }
 }
 
 extern "C" fn run_thread(thread: *mut c_void) -> *mut c_void {

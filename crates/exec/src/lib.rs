@@ -39,6 +39,11 @@ pub fn start() -> i32 {
     }
 }
 
+/// Address of what the program may use without defining it.
+fn offered(name: &str) -> Option<usize> {
+    symbols::resolve(name).or_else(|| engine::tier::service(name))
+}
+
 fn run(options: &Options) -> Result<Infallible, Error> {
     let config = options.engine.config()?;
     let outputs = options.engine.outputs()?;
@@ -46,7 +51,7 @@ fn run(options: &Options) -> Result<Infallible, Error> {
     let session = {
         let context = llvm::Context::new();
         let mut module = program::load(&context, options)?;
-        let plan = program::check(&mut module, &symbols::resolve)?;
+        let plan = program::check(&mut module, &offered)?;
         process::without_signals(|| Session::start(&mut module, &plan, config, outputs))?
     };
     process::hand_over(session, options.arguments())

@@ -4,7 +4,7 @@ use crate::cli::Options;
 use crate::compiler::{self, Language};
 use crate::error::Error;
 use llvm::ir::{self, Constant, Value, View};
-use llvm::{Context, Module};
+use llvm::{CodegenLevel, Context, Module, TargetMachine};
 use std::path::{Path, PathBuf};
 
 /// What runs besides `main`.
@@ -37,14 +37,7 @@ pub fn load<'c>(context: &'c Context, options: &Options) -> Result<Module<'c>, E
             })?,
         }
     }
-    let mut program = program.ok_or(Error::NoMain)?;
-    program
-        .emulate_thread_locals()
-        .map_err(|error| Error::Module {
-            path: PathBuf::from("the program"),
-            error,
-        })?;
-    Ok(program)
+    program.ok_or(Error::NoMain)
 }
 
 fn read<'c>(context: &'c Context, path: &Path, options: &Options) -> Result<Module<'c>, Error> {
@@ -59,7 +52,8 @@ fn read<'c>(context: &'c Context, path: &Path, options: &Options) -> Result<Modu
             source,
         })
     };
-    let module = match (
+    let mut text = None;
+    let mut module = match (
         Language::of(path),
         path.extension().and_then(|e| e.to_str()),
     ) {
@@ -71,11 +65,16 @@ fn read<'c>(context: &'c Context, path: &Path, options: &Options) -> Result<Modu
         }
         (None, Some("bc")) => Module::from_bitcode(context, &name, &content()?),
         (None, Some("ll")) => {
-            Module::from_ir(context, &name, &String::from_utf8_lossy(&content()?))
+            let text = text.insert(String::from_utf8_lossy(&content()?).into_owned());
+            Module::from_ir(context, &name, text)
         }
         _ => return Err(Error::Kind { path: path.into() }),
     }
     .map_err(of)?;
+    if module.data_layout().is_empty() {
+        let text = text.unwrap_or_else(|| module.to_ir());
+        module = Module::from_ir(context, &name, &laid_out(&text).map_err(of)?).map_err(of)?;
+    }
     module.verify().map_err(of)?;
     let triple = module.triple();
     if !(triple.is_empty() || triple.starts_with("x86_64-") && triple.contains("linux")) {
@@ -89,7 +88,16 @@ fn read<'c>(context: &'c Context, path: &Path, options: &Options) -> Result<Modu
     Ok(module)
 }
 
-/// Checks that the program can start; finds what runs before and after `main`. Functions without a name get one.
+/// IR text that says nothing of its data layout means the machine's, as everywhere; LLVM would take a layout of no
+/// machine at all, with other offsets than those of the C library.
+fn laid_out(text: &str) -> Result<String, llvm::Error> {
+    let machine = TargetMachine::new("x86-64", "", CodegenLevel::None)?;
+    let layout = machine.data_layout();
+    Ok(format!("target datalayout = \"{layout}\"\n{text}"))
+}
+
+/// Checks that the program can start; finds what runs before and after `main`. Functions without a name get one, and
+/// thread-local variables become calls.
 pub fn check(
     module: &mut Module<'_>,
     resolve: &dyn Fn(&str) -> Option<usize>,
@@ -106,10 +114,8 @@ pub fn check(
         .chain(view.variables())
         .filter(|v| v.is_declaration() && !v.is_extern_weak() && !v.is_intrinsic())
         .filter(|v| !v.users().is_empty())
-        .filter(|v| !v.name().starts_with("llvm."))
-        // A library's thread-local variable has no address that holds for all threads.
-        .filter(|v| v.is_thread_local() || resolve(&v.name()).is_none())
         .map(Value::name)
+        .filter(|name| !name.starts_with("llvm.") && resolve(name).is_none())
         .collect();
     if !symbols.is_empty() {
         symbols.sort_unstable();
@@ -132,6 +138,13 @@ pub fn check(
     }
     // As the dynamic linker has it: the last of `.fini_array` first.
     plan.destructors.reverse();
+    // After the check, which is about the names people know.
+    module
+        .emulate_thread_locals()
+        .map_err(|error| Error::Module {
+            path: PathBuf::from("the program"),
+            error,
+        })?;
     Ok(plan)
 }
 

@@ -291,6 +291,28 @@ define i32 @f(i32 %i) {
 }
 
 #[test]
+fn ir_without_a_data_layout_has_the_machines() {
+    let folder = Folder::with(
+        "a.ll",
+        "%pair = type { i32, i64 }
+define i32 @main() {
+  %s = alloca %pair
+  %wide = alloca i128
+  %p = getelementptr %pair, ptr %s, i32 0, i32 1
+  %from = ptrtoint ptr %s to i64
+  %to = ptrtoint ptr %p to i64
+  %offset = sub i64 %to, %from
+  %w = ptrtoint ptr %wide to i64
+  %odd = and i64 %w, 15
+  %sum = add i64 %offset, %odd
+  %code = trunc i64 %sum to i32
+  ret i32 %code
+}",
+    );
+    folder.always(&["a.ll"], "", 8);
+}
+
+#[test]
 fn bitcode_and_other_libraries() {
     let folder = Folder::with(
         "a.c",
@@ -302,6 +324,46 @@ int main(void) { return crc32(0, \"123456789\", 9) == 0xCBF43926 ? 9 : 1; }",
         .current_dir(folder.path("")));
     assert!(made.status.success());
     folder.always(&["a.bc", "-lz"], "", 9);
+}
+
+#[test]
+fn thread_local_variables_of_libraries() {
+    let folder = Folder::with(
+        "lib.c",
+        "_Thread_local int theirs = 4; int *address(void) { return &theirs; }",
+    )
+    .and(
+        "a.c",
+        "#include <pthread.h>
+extern _Thread_local int theirs;
+int *address(void);
+static void *run(void *p) { return (void *)(long)(&theirs == address() && theirs == 4 && &theirs != p); }
+int main(void) {
+  pthread_t t;
+  void *right;
+  int before = theirs;
+  theirs += 5;
+  pthread_create(&t, 0, run, &theirs);
+  pthread_join(t, &right);
+  return right && before == 4 && *address() == 9 ? 17 : 1;
+}",
+    );
+    let made = run(Command::new("clang-22")
+        .args(["-shared", "-fPIC", "lib.c", "-o", "lib.so"])
+        .current_dir(folder.path("")));
+    assert!(made.status.success());
+    folder.always(&["a.c", "-l./lib.so"], "", 17);
+}
+
+#[test]
+fn weak_symbols_may_be_nowhere() {
+    let folder = Folder::with(
+        "a.c",
+        "__attribute__((weak)) void nowhere(void);
+__attribute__((weak)) extern int nothing;
+int main(void) { if (nowhere) nowhere(); return &nothing ? 1 : 12; }",
+    );
+    folder.always(&["a.c"], "", 12);
 }
 
 #[test]

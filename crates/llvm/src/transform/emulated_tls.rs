@@ -3,27 +3,37 @@
 //! The variable becomes a control block, and where its address was, `__emutls_get_address(block)` is called. Libgcc makes
 //! each thread's copy at its first use and frees it when the thread ends. No code then depends on the thread pointer's
 //! layout, which is the dynamic linker's: interpreted and compiled code meet in the same copies.
+//!
+//! A variable that only a library of the host has is asked for by its name, each time, on the thread that wants it.
 
 use super::done;
 use crate::error::Error;
 use crate::module::Module;
 use llvm_sys::prelude::LLVMModuleRef;
-use std::ffi::c_char;
+use std::ffi::{CStr, c_char};
 
 unsafe extern "C" {
-    fn bareflow_emulate_tls(module: LLVMModuleRef) -> *mut c_char;
+    fn bareflow_emulate_tls(module: LLVMModuleRef, by_name: *const c_char) -> *mut c_char;
 }
 
+/// [`Module::THREAD_LOCAL`], for C.
+const BY_NAME: &CStr = c"bareflow.thread_local";
+
 impl Module<'_> {
-    /// Lowers every thread-local variable that the module defines; those it only declares stay.
+    /// `void *f(const char *name)`: the calling thread's copy of a library's variable. For the host to define.
+    pub const THREAD_LOCAL: &'static str = "bareflow.thread_local";
+
+    /// Lowers every thread-local variable: those the module defines to `__emutls_get_address`, those it only declares to
+    /// [`Module::THREAD_LOCAL`].
     ///
     /// For whole programs: modules that share a variable are linked first.
     ///
     /// # Errors
-    /// The module has something else by the name `__emutls_get_address`.
+    /// The module has something else by the name `__emutls_get_address`, or a variable's initial value is the address of
+    /// a thread-local one. The module is then of no use.
     pub fn emulate_thread_locals(&mut self) -> Result<(), Error> {
-        // SAFETY: the module is alive and borrowed mutably: no handle refers to what is replaced.
-        let message = unsafe { bareflow_emulate_tls(self.raw()) };
+        // SAFETY: the module is alive and borrowed mutably: no handle refers to what is replaced. The name ends in NUL.
+        let message = unsafe { bareflow_emulate_tls(self.raw(), BY_NAME.as_ptr()) };
         done(message, "call", "__emutls_get_address")
     }
 }
@@ -84,24 +94,48 @@ end:
     }
 
     #[test]
-    fn other_programs_stay_as_they_are() {
-        let text = "@e = external thread_local global i32
-@g = global i32 0
-define ptr @f() {
-  ret ptr @g
-}";
-        let ir = lowered(text);
-        assert!(ir.contains("@e = external thread_local"), "{ir}");
+    fn variables_of_libraries_are_asked_for_by_name() {
+        let ir = lowered(
+            "@e = external thread_local global i32, align 4
+define i32 @f() {
+  %v = load i32, ptr @e
+  ret i32 %v
+}",
+        );
+        assert!(
+            ir.contains("@bareflow.thread_local.e = internal constant [2 x i8] c\"e\\00\""),
+            "{ir}"
+        );
+        let call = "call nonnull align 4 ptr @bareflow.thread_local(ptr @bareflow.thread_local.e)";
+        assert!(ir.contains(call), "{ir}");
         assert!(!ir.contains("__emutls"), "{ir}");
     }
 
     #[test]
-    fn a_name_that_is_taken_is_refused() {
-        let text = "@x = thread_local global i32 0
-@__emutls_get_address = global i32 0";
-        let context = Context::new();
-        let mut module = Module::from_ir(&context, "t", text).unwrap();
-        let error = module.emulate_thread_locals().unwrap_err().to_string();
-        assert!(error.contains("__emutls_get_address"), "{error}");
+    fn other_programs_stay_as_they_are() {
+        let text = "@g = global i32 0\ndefine ptr @f() {\n  ret ptr @g\n}\n";
+        let ir = lowered(text);
+        assert!(!ir.contains("emutls") && !ir.contains("bareflow"), "{ir}");
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (text, part) in [
+            (
+                "@x = thread_local global i32 0
+@__emutls_get_address = global i32 0",
+                "something else by this name",
+            ),
+            (
+                "@x = thread_local global i32 0
+@p = global ptr @x",
+                "the address of x",
+            ),
+        ] {
+            let context = Context::new();
+            let mut module = Module::from_ir(&context, "t", text).unwrap();
+            let error = module.emulate_thread_locals().unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
     }
 }
