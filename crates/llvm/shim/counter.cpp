@@ -33,7 +33,7 @@ extern "C" char *bareflow_add_entry_counter(LLVMValueRef raw, const char *cell_n
   }
   FunctionCallee hook = module.getOrInsertFunction(hook_symbol, hook_type);
   if (auto *f = dyn_cast<Function>(hook.getCallee()); f && f->isDeclaration())
-    for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind, Attribute::NonLazyBind})
+    for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind})
       f->addFnAttr(kind);
   // Stack variables must stay in the entry block.
   BasicBlock &entry = function.getEntryBlock();

@@ -253,12 +253,6 @@ void Entry::drop_hints(bool keep_assumptions) {
     case Intrinsic::lifetime_end:
       drop = true;
       break;
-    case Intrinsic::stackrestore: {
-      // What was allocated before the header belongs to the frame that was left, and goes with it.
-      auto *saved = dyn_cast<Instruction>(call->getArgOperand(0));
-      drop = saved && saved->getFunction() == &from;
-      break;
-    }
     case Intrinsic::assume:
     case Intrinsic::fake_use:
     case Intrinsic::invariant_end:
@@ -279,17 +273,31 @@ void Entry::drop_hints(bool keep_assumptions) {
   }
 }
 
-/// Removes what nobody uses: the interpreter does not compute it either, and it must not ask for values.
+/// Removes what nobody uses: the interpreter does not compute it either, and it must not ask for values. A copy may get
+/// uses in a later layer yet, so a value goes in all layers or none.
 void Entry::drop_dead_code() {
+  MapVector<Instruction *, SmallVector<Instruction *, 2>> groups;
+  for (const Copy &copy : copies)
+    for (Instruction &instruction : *copy.to)
+      if (Instruction *old = original.lookup(&instruction))
+        groups[old].push_back(&instruction);
   for (bool changed = true; changed;) {
     changed = false;
-    for (BasicBlock &block : reverse(*to))
-      for (Instruction &instruction : make_early_inc_range(reverse(block)))
-        if (isInstructionTriviallyDead(&instruction)) {
-          original.erase(&instruction);
-          instruction.eraseFromParent();
-          changed = true;
-        }
+    for (auto &[old, group] : reverse(groups)) {
+      auto is_used = [&, &old = old, &group = group](const User *user) {
+        auto *instruction = cast<Instruction>(user);
+        return instruction->getFunction() == to && !is_contained(group, instruction);
+      };
+      bool is_dead = all_of(group, [](Instruction *copy) { return isInstructionTriviallyDead(copy); });
+      if (group.empty() || !is_dead || any_of(old->users(), is_used))
+        continue;
+      for (Instruction *copy : group) {
+        original.erase(copy);
+        copy->eraseFromParent();
+      }
+      group.clear();
+      changed = true;
+    }
   }
 }
 
@@ -346,10 +354,10 @@ Value *Entry::value_at_header(Value *value, unsigned depth) {
     return value;
   if (Value *known = at_header.lookup(value))
     return known;
-  auto *save = dyn_cast<IntrinsicInst>(value);
-  if (save && save->getIntrinsicID() == Intrinsic::stacksave) {
-    failure = "the stack pointer of another frame would be restored: " + text_of(*value);
-    return nullptr;
+  // What was allocated since lies in the frame that was left, and goes with it; what is allocated from now on lies here.
+  if (auto *save = dyn_cast<IntrinsicInst>(value); save && save->getIntrinsicID() == Intrinsic::stacksave) {
+    IRBuilder<> at(entry->getTerminator());
+    return at_header[value] = at.CreateStackSave(save->getName());
   }
   Value *result = nullptr;
   auto found = live.find(value);

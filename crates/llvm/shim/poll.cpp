@@ -90,9 +90,10 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
     return message("the symbol " + symbol.str() + " is something else already");
   if (count == 0)
     return nullptr;
+  // Called straight (the linker makes a thunk): its address must not occupy a register throughout the loop.
   FunctionCallee hook = module.getOrInsertFunction(symbol, hook_type);
   if (auto *f = dyn_cast<Function>(hook.getCallee()); f && f->isDeclaration())
-    for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind, Attribute::NonLazyBind})
+    for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind})
       f->addFnAttr(kind);
 
   uint64_t bytes = 8;

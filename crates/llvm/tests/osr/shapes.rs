@@ -559,3 +559,103 @@ define void @run(ptr %out) {
 }",
     );
 }
+
+#[test]
+fn values_made_in_one_trip_and_read_in_the_next() {
+    // %u of the middle loop is read only after it, in the rest of the outer trip, where the innermost loop was entered.
+    check(
+        "
+define i64 @f(i64 %n, i64 %x) noinline {
+entry:
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i1, %outer.end ]
+  %s = phi i64 [ %x, %entry ], [ %s1, %outer.end ]
+  %ci = icmp ult i64 %i, 3
+  br i1 %ci, label %middle, label %exit
+middle:
+  %j = phi i64 [ 0, %outer ], [ %j1, %middle.end ]
+  %u = phi i64 [ %s, %outer ], [ %v, %middle.end ]
+  %cj = icmp ult i64 %j, 3
+  br i1 %cj, label %inner, label %outer.end
+inner:
+  %k = phi i64 [ 0, %middle ], [ %k1, %inner.body ]
+  %v = phi i64 [ 5, %middle ], [ %w, %inner.body ]
+  %ck = icmp ult i64 %k, %n
+  br i1 %ck, label %inner.body, label %middle.end
+inner.body:
+  %w0 = mul i64 %v, 3
+  %w = xor i64 %w0, %i
+  %k1 = add i64 %k, 1
+  br label %inner
+middle.end:
+  %j1 = add i64 %j, 1
+  br label %middle
+outer.end:
+  %s1 = add i64 %u, %s
+  %i1 = add i64 %i, 1
+  br label %outer
+exit:
+  ret i64 %s
+}
+define void @run(ptr %out) {
+  %r = call i64 @f(i64 4, i64 9)
+  store i64 %r, ptr %out
+  ret void
+}",
+    );
+}
+
+#[test]
+fn stack_that_is_given_back_after_the_loop() {
+    // Saved before the outer loop and on each of its trips; the header of the inner loop is between save and restore.
+    check(
+        "
+declare ptr @llvm.stacksave.p0()
+declare void @llvm.stackrestore.p0(ptr)
+define void @keep(ptr %p) noinline {
+  store i64 7, ptr %p
+  ret void
+}
+define i64 @f(i64 %n) noinline {
+entry:
+  %first = call ptr @llvm.stacksave.p0()
+  %vla = alloca i64, i64 %n
+  store i64 3, ptr %vla
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i1, %outer.end ]
+  %saved = call ptr @llvm.stacksave.p0()
+  %words = add i64 %n, 100
+  %mine = alloca i64, i64 %words
+  call void @keep(ptr %mine)
+  br label %inner
+inner:
+  %k = phi i64 [ 0, %outer ], [ %k1, %inner ]
+  %x = load i64, ptr %mine
+  %y = load i64, ptr %vla
+  %z = mul i64 %x, %y
+  %z1 = xor i64 %z, %k
+  store i64 %z1, ptr %vla
+  %more = alloca i64, i64 %words
+  call void @keep(ptr %more)
+  %k1 = add i64 %k, 1
+  %ck = icmp ult i64 %k1, 5
+  br i1 %ck, label %inner, label %outer.end
+outer.end:
+  call void @llvm.stackrestore.p0(ptr %saved)
+  %i1 = add i64 %i, 1
+  %ci = icmp ult i64 %i1, 4
+  br i1 %ci, label %outer, label %exit
+exit:
+  %r = load i64, ptr %vla
+  call void @llvm.stackrestore.p0(ptr %first)
+  ret i64 %r
+}
+define void @run(ptr %out) {
+  %r = call i64 @f(i64 9)
+  store i64 %r, ptr %out
+  ret void
+}",
+    );
+}
