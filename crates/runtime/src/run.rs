@@ -129,7 +129,9 @@ impl Host {
     ) -> Result<Program<'c>, Error> {
         let text = sources.iter().any(|s| matches!(s.kind, SourceKind::Ir(_)));
         context.discard_value_names(!keep_names && !text);
-        let offered = |name: &str| self.symbols.iter().any(|s| s.name == name);
+        let offered = |name: &str| {
+            self.symbols.iter().any(|s| s.name == name) || engine::tier::service(name).is_some()
+        };
         let mut progress = |p: engine::Progress<'_>| reporter.stage(p);
         Ok(Program::load(
             context,

@@ -9,7 +9,7 @@
 use super::bridge::STUB_BYTES;
 use super::code::{AtomicIns, AtomicKind, Code, LoopHead};
 use super::entry::FuncEntry;
-use super::memory::{self, with_stack};
+use super::memory::{self, Stack, with_stack};
 use super::op::Ins;
 use super::run;
 use std::ptr::with_exposed_provenance;
@@ -104,10 +104,13 @@ pub(crate) unsafe extern "C" fn enter(entry: *const FuncEntry, args: *const u64,
 /// `args` are its parameters' slots, `ret` is room for the result.
 pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
     if entry.count_call() {
-        // SAFETY: the caller promised so many words.
-        counted(entry, unsafe {
-            std::slice::from_raw_parts(args, entry.arg_slots as usize)
+        // SAFETY: the caller promised so many words, and room.
+        let done = with_stack(|stack| unsafe {
+            counted(entry, args, entry.arg_slots as usize, ret, stack)
         });
+        if done {
+            return;
+        }
     }
     let hot = entry.hot.load(Ordering::Acquire);
     // A variadic function that became machine code just now: its arguments are laid out for the interpreter already.
@@ -133,12 +136,36 @@ pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
     }
 }
 
-/// Tells whoever watches that the countdown of calls ended.
+/// Tells whoever watches that the countdown of calls ended, and makes the call if it is interpreted, taking its time.
+/// False if the call is still to be made.
+///
+/// # Safety
+/// As [`run::run`]: `count` argument slots at `args`, room for the result at `ret`, the stack's top above what is in use.
 #[cold]
-pub(crate) fn counted(entry: &FuncEntry, args: &[u64]) {
-    if let Some(watch) = entry.watch.get() {
-        watch.called(entry, Some(args));
-    }
+pub(crate) unsafe fn counted(
+    entry: &FuncEntry,
+    args: *const u64,
+    count: usize,
+    ret: *mut u64,
+    stack: &Stack,
+) -> bool {
+    let Some(watch) = entry.watch.get() else {
+        return false;
+    };
+    // SAFETY: the caller promised so many words.
+    watch.called(
+        entry,
+        Some(unsafe { std::slice::from_raw_parts(args, count) }),
+    );
+    // SAFETY: the form an entry was given, which lives as long as the entry.
+    let Some(code) = (unsafe { entry.hot.load(Ordering::Acquire).as_ref() }) else {
+        return false;
+    };
+    let start = crate::profile::cycles::now();
+    // SAFETY: the code is the decoder's; the rest as the caller promised.
+    unsafe { run::run(code, args, entry.arg_slots as usize, ret, stack) };
+    watch.took(entry, crate::profile::cycles::now().saturating_sub(start));
+    true
 }
 
 /// The entry a form was given to.

@@ -103,10 +103,18 @@ impl<'m> Addresses<'m> {
         match v.constant() {
             Some(Constant::Zero | Constant::Undefined) => return Ok(()),
             Some(Constant::Aggregate) => {}
-            _ => {
-                let bytes = self.scalar(v)?.to_le_bytes();
+            known => {
+                let words = match known {
+                    Some(Constant::Other) => v.words(),
+                    _ => Vec::new(),
+                };
+                let bytes: Vec<u8> = if words.is_empty() {
+                    self.scalar(v)?.to_le_bytes().into()
+                } else {
+                    words.into_iter().flat_map(u64::to_le_bytes).collect()
+                };
                 let n = self.layout.store_size(ty) as usize;
-                if n > 16 || n > out.len() {
+                if n > bytes.len() || n > out.len() {
                     return Err(format!("constant of {n} bytes: {v}"));
                 }
                 out[..n].copy_from_slice(&bytes[..n]);
@@ -130,13 +138,13 @@ impl<'m> Addresses<'m> {
                 let element = ty.element().ok_or_else(short)?;
                 let bits = self.layout.bits(element);
                 if ty.kind() == TypeKind::Vector && !bits.is_multiple_of(8) {
-                    for i in 0..ty.len() as u32 {
-                        let e = v.element(i).ok_or_else(short)?;
-                        if bits != 1 {
-                            return Err(format!("vector of odd integers: {v}"));
+                    // One after the other, bit by bit.
+                    for i in 0..ty.len() {
+                        let e = self.scalar(v.element(i as u32).ok_or_else(short)?)?;
+                        for bit in (0..bits).filter(|b| e >> b & 1 != 0) {
+                            let at = (i * bits + bit) as usize;
+                            *out.get_mut(at / 8).ok_or_else(short)? |= 1 << (at % 8);
                         }
-                        let byte = out.get_mut(i as usize / 8).ok_or_else(short)?;
-                        *byte |= (self.scalar(e)? as u8 & 1) << (i % 8);
                     }
                     return Ok(());
                 }

@@ -14,6 +14,9 @@ pub(crate) trait Watch: Send + Sync {
     /// The countdown of calls ended. `args` are the parameters' slots, if the interpreter is about to run it.
     fn called(&self, entry: &FuncEntry, args: Option<&[u64]>);
 
+    /// A call that was told of ended in the interpreter after so many cycles.
+    fn took(&self, entry: &FuncEntry, cycles: u64);
+
     /// A loop of an interpreted function went round `steps` times more. Gives the address of code that takes over at its
     /// header, if there is some.
     fn went_round(&self, entry: &FuncEntry, head: &LoopHead, steps: u32) -> Option<usize>;

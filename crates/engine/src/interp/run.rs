@@ -289,7 +289,17 @@ pub(crate) unsafe fn run(
                         memory::overflow(&(*code).name);
                     }
                     pass!(area, count);
-                    call::counted(entry, std::slice::from_raw_parts(area, count));
+                    let used = area.add(count.next_multiple_of(2));
+                    stack.top.set(used.cast());
+                    stack.heat.set(heat);
+                    let result = fp.offset((*ip).a as isize);
+                    let done = call::counted(entry, area, count, result, stack);
+                    stack.top.set(entry_top);
+                    heat = stack.heat.get();
+                    if done {
+                        ip = ip.add(1 + count.div_ceil(ARGS));
+                        continue;
+                    }
                 }
                 let callee = entry.hot.load(Relaxed);
                 if callee.is_null() {

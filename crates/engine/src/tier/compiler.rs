@@ -51,10 +51,7 @@ pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
 
 fn work(shared: &Shared, builder: &mut Builder<'_>) {
     for _ in 0..JOBS_PER_CONTEXT {
-        match shared
-            .queue
-            .take(|job| shared.heat(job.function()), PATIENCE)
-        {
+        match shared.queue.take(|job| shared.urgency(job), PATIENCE) {
             Next::Stop => return,
             Next::Idle => tidy(shared),
             Next::Job(job) => {
@@ -85,12 +82,16 @@ fn tidy(shared: &Shared) {
     if shared.reclaimer.waiting() > 0 {
         collect(shared);
     }
+    if let Some(probes) = &shared.probes {
+        probes.measure(shared);
+    }
     for (id, f) in shared.functions.iter().enumerate() {
         let id = id as u32;
         if unit::guards_fail(shared, id, f) {
             let level = {
                 let mut state = f.state();
                 state.generic = true;
+                state.stale = true;
                 state.is_special = false;
                 state.level
             };
@@ -143,6 +144,15 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
         None => shared.earned(id).map_or(level, |l| l.max(level)),
     };
     let f = shared.function(id);
+    {
+        let mut state = f.state();
+        let is_stale = std::mem::take(&mut state.stale);
+        // An earlier request was answered with more than it asked for.
+        if state.level >= Some(level) && !is_stale && shared.config.shuffle.is_none() {
+            state.wanted = state.wanted.filter(|w| *w > level);
+            return;
+        }
+    }
     let start = shared.trace.now_ns();
     let result = builder
         .function(shared, id, level)
@@ -154,7 +164,7 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             let bytes = unit.object_bytes() as u64;
             f.profile.compiled(tier, duration_ns, bytes);
             dump(shared, &built, tier.name());
-            shared.publish(id, level, at, unit, built.is_special);
+            shared.publish(id, level, at, unit, &built);
             f.profile.set_state(if built.is_special {
                 "hot: compiled, with code for the arguments it is called with"
             } else {

@@ -104,6 +104,14 @@ pub(crate) struct State {
     pub misses: u64,
     /// Whether the code has guarded variants.
     pub is_special: bool,
+    /// Whether the code still records arguments, because too few calls were seen when it was compiled.
+    pub samples: bool,
+    /// Whether it is to be compiled anew at the level it has.
+    pub stale: bool,
+    /// Where calls of the code that runs go, probes aside; 0 in the interpreter.
+    pub address: usize,
+    /// Cycles measured when the function was probed last.
+    pub probed: u64,
     /// How often it was looked at by the shuffle of tests.
     pub shuffled: u64,
 }

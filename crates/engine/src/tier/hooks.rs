@@ -4,6 +4,8 @@
 #![allow(unsafe_code)]
 
 use super::shared::Shared;
+use crate::profile::regions;
+use std::ffi::{CStr, c_char};
 use std::ptr::with_exposed_provenance;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -93,6 +95,33 @@ unsafe extern "C" fn target(id: u64, number: u64, target: u64) {
     if let Some((site, shared)) = unsafe { site(id) } {
         shared.saw_target(site.function, number as usize, target);
     }
+}
+
+/// `void profile_begin(const char *name)`: the thread enters the region of that name.
+unsafe extern "C" fn profile_begin(name: *const c_char) {
+    // SAFETY: the guest's contract: a string with a NUL at its end.
+    if let Ok(name) = unsafe { CStr::from_ptr(name) }.to_str() {
+        regions::region_begin(name);
+    }
+}
+
+/// `void profile_end(const char *name)`: the thread leaves it.
+unsafe extern "C" fn profile_end(name: *const c_char) {
+    // SAFETY: as above.
+    if let Ok(name) = unsafe { CStr::from_ptr(name) }.to_str() {
+        regions::region_end(name);
+    }
+}
+
+/// Address of a function that the engine offers to programs: `profile_begin` and `profile_end`, which take the name of a
+/// region as a C string and measure the time between them.
+pub fn service(name: &str) -> Option<usize> {
+    let function = match name {
+        "profile_begin" => profile_begin as *const (),
+        "profile_end" => profile_end as *const (),
+        _ => return None,
+    };
+    Some(function.expose_provenance())
 }
 
 /// Address of a hook.

@@ -16,12 +16,14 @@ mod config;
 mod function;
 mod hooks;
 mod locate;
+mod probes;
 mod queue;
 mod shared;
 mod specialise;
 mod unit;
 
 pub use config::{Config, Dump, Mode, Override, Thresholds};
+pub use hooks::service;
 pub use locate::Place;
 
 use crate::interp::{self, Image, Resolve, Unsupported};
@@ -77,6 +79,8 @@ impl Engine {
         config: Config,
     ) -> Result<Engine, Error> {
         prepare(module, cpu)?;
+        let outer = resolve;
+        let resolve: Resolve = Arc::new(move |name| outer(name).or_else(|| service(name)));
         let bitcode = module.to_bitcode();
         let options = interp::Options {
             count_blocks: config.profile && config.mode == Mode::Auto,
@@ -114,6 +118,12 @@ impl Engine {
                     .collect()
             })
             .collect();
+        let probes = if config.profile && config.shuffle.is_none() {
+            let all = functions.iter().map(|f: &Function| &f.profile);
+            Some(probes::Probes::new(&image.names().region, all)?)
+        } else {
+            None
+        };
         let trace = Trace::new(config.trace_events);
         let shared = Arc::new(Shared {
             image,
@@ -123,6 +133,7 @@ impl Engine {
             queue: Queue::default(),
             reclaimer: Reclaimer::new(),
             trace,
+            probes,
         });
         for site in shared.sites.iter().flat_map(|s| s.iter()) {
             site.connect(&shared);
@@ -175,6 +186,7 @@ impl Engine {
                 message: format!("no function {name} in the program"),
             })?;
         let job = Job::Function(entry.id, level);
+        self.shared.function(entry.id).state().stale = true;
         self.shared.queue.push(job);
         self.shared.queue.wait_for(job);
         let state = self.shared.function(entry.id).state();
@@ -205,6 +217,7 @@ impl Engine {
     pub fn report(&self) -> ProfileReport {
         for (entry, f) in self.shared.image.functions().zip(&self.shared.functions) {
             f.profile.calls.store(entry.calls(), Relaxed);
+            self.shared.explain(entry.id);
             if let Some(code) = entry.code() {
                 for (to, n) in f.profile.blocks().iter().zip(code.block_counts()) {
                     to.store(n, Relaxed);
@@ -265,6 +278,13 @@ fn prepare(module: &mut Module<'_>, cpu: &Cpu) -> Result<(), Error> {
         f.set_string_attribute("tune-cpu", cpu.tune());
         f.remove_attribute("uwtable");
         f.set_attribute("nounwind");
+        f.set_string_attribute("target-features", EXPAND_GOTOS);
+    }
+    // Addresses of blocks would tie a function to the variables that hold them: computed gotos become switches.
+    let machine = Level::O0.machine(cpu)?;
+    module.run_passes("function(indirectbr-expand)", Some(&machine))?;
+    for f in module.functions().iter().filter(|f| !f.is_intrinsic()) {
+        f.remove_string_attribute("target-features");
     }
     module.run_passes("function(lower-invoke)", None)?;
     module
@@ -275,6 +295,9 @@ fn prepare(module: &mut Module<'_>, cpu: &Cpu) -> Result<(), Error> {
     ir::name_everything(module, "bareflow.unnamed");
     Ok(())
 }
+
+/// The feature under which LLVM turns computed gotos into switches.
+const EXPAND_GOTOS: &str = "+retpoline-indirect-branches";
 
 /// Cheap passes over the whole program: they pay in the interpreter, and in every compile that reads less.
 const PREPARE: &str = "function(sroa,early-cse,simplifycfg,instsimplify)";

@@ -12,7 +12,9 @@
 use super::config::{Config, Mode};
 use super::function::{Function, Osr};
 use super::hooks::Site;
+use super::probes::Probes;
 use super::queue::{Job, Queue};
+use super::unit::Built;
 use crate::Level;
 use crate::interp::{FuncEntry, Image, LoopHead, Watch};
 use crate::memory::{Reclaimer, Unit};
@@ -23,6 +25,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Calls whose arguments are recorded one by one, when a function starts.
 const SAMPLED_CALLS: u64 = 16;
+/// Calls of functions that stay in the interpreter from one that is recorded to the next.
+const SAMPLING: i64 = 1024;
 /// A countdown that only keeps the number of calls.
 const FAR: i64 = 1 << 40;
 /// Backward jumps of O0 and O1 code between two polls.
@@ -40,6 +44,8 @@ pub(crate) struct Shared {
     pub queue: Queue,
     pub reclaimer: Reclaimer,
     pub trace: Trace,
+    /// None while nothing is measured.
+    pub probes: Option<Probes>,
 }
 
 /// The tier of code at `level`.
@@ -73,6 +79,14 @@ impl Shared {
         self.entry(id).calls() + f.profile.back_edges.load(Relaxed) / rate
     }
 
+    /// What is to be compiled first: a loop that waits in slow code, then the hottest function.
+    pub fn urgency(&self, job: Job) -> u64 {
+        match job {
+            Job::Osr(id, _) => self.heat(id).saturating_add(1 << 62),
+            Job::Function(id, _) => self.heat(id),
+        }
+    }
+
     /// The level a function has earned.
     pub fn earned(&self, id: u32) -> Option<Level> {
         let f = self.function(id);
@@ -94,11 +108,14 @@ impl Shared {
             let looks = f.state().shuffled;
             return 1 + (calls % (4 << looks.min(20))) as i64;
         }
-        if f.mode != Mode::Auto {
-            return FAR;
-        }
-        if self.config.profile && calls < SAMPLED_CALLS {
+        if self.config.profile && calls < SAMPLED_CALLS && !matches!(f.mode, Mode::Fixed(_)) {
             return 1;
+        }
+        match f.mode {
+            Mode::Auto if f.state().samples => return 1,
+            Mode::Auto => {}
+            Mode::Interpret if self.config.profile => return SAMPLING,
+            Mode::Interpret | Mode::Fixed(_) => return FAR,
         }
         f.thresholds
             .calls
@@ -111,7 +128,7 @@ impl Shared {
     pub fn arm_all(&self) {
         for (entry, f) in self.image.functions().zip(&self.functions) {
             let first = match f.mode {
-                Mode::Interpret if self.config.shuffle.is_none() => FAR,
+                Mode::Interpret if self.config.shuffle.is_none() && !self.config.profile => FAR,
                 _ => 1,
             };
             entry.arm(first);
@@ -125,11 +142,31 @@ impl Shared {
         if let Some(seed) = self.config.shuffle {
             return self.shuffle(id, seed);
         }
+        if let Some(level) = self.seen_enough(id) {
+            return self.queue.push(Job::Function(id, level));
+        }
         let Some(level) = self.earned(id) else {
             return;
         };
         let wait = matches!(f.mode, Mode::Fixed(_)) || self.config.compilers == 0;
         self.request(id, level, wait);
+    }
+
+    /// Whether arguments were recorded often enough to judge them.
+    pub fn knows_arguments(&self, id: u32) -> bool {
+        let mut arguments = self.function(id).profile.arguments().iter();
+        arguments.any(|a| a.values.total() >= super::specialise::ENOUGH)
+    }
+
+    /// The level to compile anew, once code that was made before its arguments were known has recorded enough of them.
+    fn seen_enough(&self, id: u32) -> Option<Level> {
+        let mut state = self.function(id).state();
+        if !state.samples || !self.knows_arguments(id) {
+            return None;
+        }
+        state.samples = false;
+        state.stale = true;
+        state.level
     }
 
     /// Asks for a function at a level, unless it has it or asked for it already.
@@ -196,6 +233,7 @@ impl Shared {
                     .publish_interpreted(self.image.names().stub(id))
                 {
                     state.level = None;
+                    state.address = 0;
                     if let Some(old) = state.unit.take() {
                         self.reclaimer.retire(old);
                     }
@@ -212,7 +250,7 @@ impl Shared {
     }
 
     /// A unit is ready: calls run it from now on.
-    pub fn publish(&self, id: u32, level: Level, address: usize, unit: Unit, is_special: bool) {
+    pub fn publish(&self, id: u32, level: Level, address: usize, unit: Unit, built: &Built) {
         let (f, entry) = (self.function(id), self.entry(id));
         let mut state = f.state();
         let bytes = unit.object_bytes() as u64;
@@ -220,7 +258,9 @@ impl Shared {
         let old = state.unit.replace(unit);
         let before = std::mem::replace(&mut state.level, Some(level));
         state.wanted = state.wanted.filter(|w| *w > level);
-        state.is_special = is_special;
+        state.is_special = built.is_special;
+        state.samples = built.samples;
+        state.address = address;
         state.misses = entry.cell().misses.load(Relaxed);
         drop(state);
         if let Some(old) = old {
@@ -354,6 +394,12 @@ impl Watch for Watcher {
         shared.look(entry.id);
     }
 
+    fn took(&self, entry: &FuncEntry, cycles: u64) {
+        if let Some(shared) = self.0.upgrade().filter(|s| s.config.profile) {
+            shared.function(entry.id).profile.cycles.record(cycles);
+        }
+    }
+
     fn went_round(&self, entry: &FuncEntry, head: &LoopHead, steps: u32) -> Option<usize> {
         let shared = self.0.upgrade()?;
         let f = shared.function(entry.id);
@@ -398,6 +444,7 @@ impl Shared {
             return;
         }
         state.level = None;
+        state.address = 0;
         let Some(old) = state.unit.take() else {
             return;
         };
@@ -438,6 +485,26 @@ impl Shared {
             }
         }
         None
+    }
+
+    /// Says why a function is still interpreted, where nothing else was said.
+    pub fn explain(&self, id: u32) {
+        let f = self.function(id);
+        let state = f.state();
+        if state.level.is_some() || state.failed.is_some() || self.entry(id).code().is_none() {
+            return;
+        }
+        let calls = self.entry(id).calls();
+        let rounds = f.profile.back_edges.load(Relaxed);
+        f.profile.set_state(match f.mode {
+            _ if calls == 0 => "never called".to_owned(),
+            Mode::Interpret => "interpreted, as was asked for".to_owned(),
+            _ if state.wanted.is_some() => "hot: waits to be compiled".to_owned(),
+            _ => format!(
+                "{calls} calls of {}, {rounds} backward jumps of {}",
+                f.thresholds.calls[0], f.thresholds.back_edges[0]
+            ),
+        });
     }
 
     /// Everything that was measured.

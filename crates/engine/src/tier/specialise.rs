@@ -11,7 +11,7 @@ use crate::interp::FuncEntry;
 use llvm::{Known, Variant};
 
 /// Calls that must have been seen.
-const ENOUGH: u64 = 16;
+pub(crate) const ENOUGH: u64 = 16;
 /// Share of the calls that must agree.
 const SHARE: f64 = 0.9;
 /// Most instructions of a function that gets variants: each has the whole body again.
@@ -56,20 +56,29 @@ pub(crate) fn targets(shared: &Shared, f: &Function) -> Vec<Targets> {
     all
 }
 
-/// Variants that are worth their code.
-pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> Vec<Variant> {
+/// Whether variants of a function could be worth their code: it loops or calls through pointers, and is not too large.
+pub(crate) fn could_pay(shared: &Shared, f: &Function, size: usize) -> bool {
     let loops = shared
         .image
         .function(f.profile.name())
         .and_then(FuncEntry::code)
         .map_or(0, |c| c.loops().len());
-    if size > MOST_INSTRUCTIONS || loops == 0 && f.survey.indirect_sites == 0 {
-        return Vec::new();
+    size <= MOST_INSTRUCTIONS
+        && !f.survey.words.is_empty()
+        && (loops > 0 || f.survey.indirect_sites > 0)
+}
+
+/// Variants that are worth their code, and how many calls were seen.
+pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> (Vec<Variant>, u64) {
+    if !could_pay(shared, f, size) {
+        return (Vec::new(), 0);
     }
+    let mut seen = 0;
     let mut known = Vec::new();
     let mut count = u64::MAX;
     for (argument, word) in f.profile.arguments().iter().zip(&f.survey.words) {
         let total = argument.values.total();
+        seen = seen.max(total);
         let Some((value, share)) = argument.values.dominant(SHARE) else {
             continue;
         };
@@ -89,7 +98,7 @@ pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> Vec<Varian
         count = count.min((total as f64 * share) as u64);
     }
     if known.is_empty() {
-        return Vec::new();
+        return (Vec::new(), seen);
     }
     for (argument, word) in f.profile.arguments().iter().zip(&f.survey.words) {
         let is_free = !known.iter().any(|k| k.0 == word.index);
@@ -100,7 +109,8 @@ pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> Vec<Varian
             known.push((word.index, Known::Align(align as u32)));
         }
     }
-    vec![Variant { known, count }]
+    // One call more than was seen: the body for all others is not dead code.
+    (vec![Variant { known, count }], seen + 1)
 }
 
 /// Functions a variant knows of: they come along to be inlined.

@@ -29,6 +29,8 @@ pub(crate) struct Built {
     pub symbol: String,
     /// Whether it has guarded variants.
     pub is_special: bool,
+    /// Whether it records arguments, because too few calls were seen.
+    pub samples: bool,
     /// Optimised IR and assembly, if they were asked for.
     pub dump: Option<(String, String)>,
 }
@@ -164,11 +166,11 @@ impl<'c> Builder<'c> {
             .iter()
             .flat_map(|t| t.callees.iter().map(|c| c.0.clone()))
             .collect();
-        let variants = if optimises && config.specialise && !f.state().generic {
-            let size = self.graph.get(&name).map_or(0, |g| g.0);
+        let size = self.graph.get(&name).map_or(0, |g| g.0);
+        let (variants, seen) = if optimises && config.specialise && !f.state().generic {
             specialise::variants(shared, f, size)
         } else {
-            Vec::new()
+            (Vec::new(), 0)
         };
         let wanted: Vec<String> = wanted
             .into_iter()
@@ -191,23 +193,29 @@ impl<'c> Builder<'c> {
         if level <= Level::O1 && config.osr && climbs {
             self.polls(shared, id, &name, &mut module)?;
         }
-        if level == Level::O0 && config.profile && climbs {
+        // Loops may have made it hot before its arguments were seen often enough.
+        let is_unknown = config.specialise
+            && f.mode == super::config::Mode::Auto
+            && !shared.knows_arguments(id)
+            && specialise::could_pay(shared, f, size);
+        let samples = optimises && config.profile && is_unknown;
+        if config.profile && climbs && (level == Level::O0 || is_unknown) {
             module.hook_values(&name, site, ARGUMENTS, TARGET)?;
         }
         let mut is_special = false;
         if !variants.is_empty() {
             let misses = format!("{}{id}", crate::interp::MISSES);
-            let total = variants.iter().map(|v| v.count).sum::<u64>();
             is_special = module
-                .specialise(&name, &variants, total, &misses, None)
+                .specialise(&name, &variants, seen, &misses, None)
                 .is_ok();
         }
-        let counts = level < Level::O3 || config.shuffle.is_some();
+        let counts = level < Level::O3 || config.shuffle.is_some() || samples;
         if counts && (climbs || config.profile) {
             module.add_entry_counter(&name, &format!("{CELL}{id}"), CALLED, site)?;
         }
         let mut built = self.finish(module, name, level, config)?;
         built.is_special = is_special;
+        built.samples = samples;
         Ok(built)
     }
 
@@ -290,6 +298,7 @@ impl<'c> Builder<'c> {
             object,
             symbol,
             is_special: false,
+            samples: false,
             dump,
         })
     }
