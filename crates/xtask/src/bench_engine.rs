@@ -70,6 +70,11 @@ pub fn run(paths: &Paths, request: &Request) -> Result<()> {
             names.join(", ")
         );
     }
+    if let Some(load) = load().filter(|l| *l > 0.5) {
+        eprintln!(
+            "the machine is busy (load {load:.1}): what depends on a second processor will look slow"
+        );
+    }
     let programs = Programs::new(paths, request.kernels.as_deref())?;
     let mut table = Table::default();
     for (name, bench) in wanted {
@@ -87,4 +92,10 @@ pub fn run(paths: &Paths, request: &Request) -> Result<()> {
     let broken = table.broken();
     ensure!(broken.is_empty(), "not as promised: {}", broken.join("; "));
     Ok(())
+}
+
+/// Processes that wanted a processor in the last minute, on average.
+fn load() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next()?.parse().ok()
 }

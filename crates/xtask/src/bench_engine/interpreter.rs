@@ -23,7 +23,7 @@ const KERNELS: &[(&str, u32)] = &[
     ("hash", 40),
 ];
 /// Repetitions for the interpreter and for machine code, in those for lli.
-const FACTORS: [u32; 3] = [1, 25, 250];
+const FACTORS: [u32; 3] = [1, 25, 1000];
 const FLAGS: &[&str] = &[
     "-O1",
     "-fno-vectorize",
