@@ -3,6 +3,11 @@
 use super::{Opcode, TypeKind, Value, ValueKind, ask};
 use llvm_sys::LLVMValueKind as K;
 use llvm_sys::core::*;
+use llvm_sys::prelude::LLVMValueRef;
+
+unsafe extern "C" {
+    fn bareflow_constant_words(value: LLVMValueRef, words: *mut u64, room: usize) -> usize;
+}
 
 /// What a constant that is no function, variable or alias consists of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +24,7 @@ pub enum Constant {
     Aggregate,
     /// Expression: see [`Value::operand`].
     Expr(Opcode),
-    /// Anything else (block addresses, wide floats and integers, ...).
+    /// Anything else: wide floats and integers ([`Value::words`]), block addresses, ...
     Other,
 }
 
@@ -52,13 +57,9 @@ impl<'m> Value<'m> {
                 Constant::Int(u128::from(ask!(LLVMConstIntGetZExtValue(self.raw()))))
             }
             TypeKind::Int(width) if width <= 128 => {
-                // The C API hands out 64 bits; the text has all of them, signed.
-                let text = self.to_string();
-                match text.rsplit(' ').next().and_then(|t| t.parse::<i128>().ok()) {
-                    Some(v) if width == 128 => Constant::Int(v as u128),
-                    Some(v) => Constant::Int(v as u128 & ((1 << width) - 1)),
-                    None => Constant::Other,
-                }
+                let words = self.words();
+                let at = |i| u128::from(words.get(i).copied().unwrap_or(0));
+                Constant::Int(at(1) << 64 | at(0))
             }
             // A vector of equal integers.
             TypeKind::Vector => Constant::Aggregate,
@@ -67,19 +68,29 @@ impl<'m> Value<'m> {
     }
 
     fn float(self) -> Constant {
-        let width = match self.ty().kind() {
-            TypeKind::Half | TypeKind::BFloat => 16,
-            TypeKind::Float => 32,
-            TypeKind::Double => 64,
+        match self.ty().kind() {
+            TypeKind::Half | TypeKind::BFloat | TypeKind::Float | TypeKind::Double => {}
             TypeKind::Vector => return Constant::Aggregate,
             _ => return Constant::Other,
-        };
-        // A bit cast of a constant folds to the integer with its bits: exact for every NaN too.
-        let bits = ask!({
-            let context = LLVMGetTypeContext(LLVMTypeOf(self.raw()));
-            LLVMConstBitCast(self.raw(), LLVMIntTypeInContext(context, width))
-        });
-        Constant::Float(ask!(LLVMConstIntGetZExtValue(bits)))
+        }
+        Constant::Float(self.words().first().copied().unwrap_or(0))
+    }
+
+    /// The bits of an integer or a float of any width as words, the lowest first; empty for every other constant.
+    pub fn words(self) -> Vec<u64> {
+        if self.kind() != ValueKind::Constant {
+            return Vec::new();
+        }
+        let mut words = vec![0; 2];
+        loop {
+            // SAFETY: the constant is alive; pointer and length describe words that can be written.
+            let n = unsafe { bareflow_constant_words(self.raw(), words.as_mut_ptr(), words.len()) };
+            let fits = n <= words.len();
+            words.resize(n, 0);
+            if fits {
+                return words;
+            }
+        }
     }
 
     /// Element `index` of a constant struct, array or vector.
@@ -104,5 +115,68 @@ impl<'m> Value<'m> {
         let start = ask!(LLVMGetRawDataValues(self.raw(), out));
         // SAFETY: LLVM keeps `len` bytes at `start` as long as the constant lives.
         Some(unsafe { std::slice::from_raw_parts(start.cast::<u8>(), len) }.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::ir::{Constant, View};
+    use crate::{Context, Module};
+
+    /// Words, and what the constant is, of the initialiser of `@x`.
+    fn of(text: &str) -> (Vec<u64>, Option<Constant>) {
+        let context = Context::new();
+        let module = Module::from_ir(
+            &context,
+            "t",
+            &format!("@y = global i8 0\n@x = global {text}"),
+        )
+        .unwrap();
+        let variables = View::new(&module).variables();
+        let value = variables
+            .iter()
+            .find(|v| v.name() == "x")
+            .unwrap()
+            .initialiser()
+            .unwrap();
+        (value.words(), value.constant())
+    }
+
+    #[test]
+    fn numbers_have_the_bits_of_their_type() {
+        assert_eq!(of("i7 -1"), (vec![127], Some(Constant::Int(127))));
+        assert_eq!(
+            of("i65 -2"),
+            (vec![u64::MAX - 1, 1], Some(Constant::Int((1 << 65) - 2)))
+        );
+        assert_eq!(of("i192 -1"), (vec![u64::MAX; 3], Some(Constant::Other)));
+        assert_eq!(
+            of("half 1.0"),
+            (vec![0x3c00], Some(Constant::Float(0x3c00)))
+        );
+        assert_eq!(
+            of("bfloat 1.0"),
+            (vec![0x3f80], Some(Constant::Float(0x3f80)))
+        );
+        assert_eq!(
+            of("float 0x7FF0000020000000").0,
+            of("i32 2139095041").0,
+            "a signalling NaN stays what it is"
+        );
+        assert_eq!(
+            of("x86_fp80 0xK3FFF8000000000000000"),
+            (vec![1 << 63, 0x3fff], Some(Constant::Other))
+        );
+        assert_eq!(
+            of("fp128 0xL00000000000000003FFF000000000000").0,
+            [0, 0x3fff << 48]
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_has_no_words() {
+        assert_eq!(of("ptr @y").0, []);
+        assert_eq!(of("ptr null").0, []);
+        assert_eq!(of("[2 x i8] c\"ab\"").0, []);
     }
 }
