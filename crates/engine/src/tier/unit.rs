@@ -325,6 +325,7 @@ fn annotate(module: &mut Module<'_>, shared: &Shared, name: &str, copies: &[Stri
     for f in std::iter::once(name).chain(copies.iter().map(String::as_str)) {
         if let Some((calls, counts)) = counts(shared, f)
             && module.annotate_profile(f, calls, &counts).is_ok()
+            && module.spare_expensive_unrolling(f).is_ok()
         {
             entries.push(calls);
             blocks.extend(counts.into_iter().skip(1));

@@ -11,6 +11,7 @@ mod prepare;
 mod profile;
 mod promote;
 mod specialise;
+mod unroll;
 mod values;
 
 pub use loops::OsrLoop;
