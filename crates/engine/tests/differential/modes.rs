@@ -52,11 +52,12 @@ impl Mode {
         }
     }
 
-    /// Arguments of `bareflow-exec` for a program of this name.
-    pub fn arguments(&self, program: &str) -> Vec<String> {
+    /// Arguments of `bareflow-exec` for a program of this name. Each round has other random points.
+    pub fn arguments(&self, program: &str, round: u32) -> Vec<String> {
         let mut all: Vec<String> = self.arguments.iter().map(|a| (*a).to_owned()).collect();
         if self.shuffled {
-            all.push(format!("--shuffle={}", hash(program) % 100_000));
+            let seed = hash(program).wrapping_add(round.wrapping_mul(0x9E37_79B9));
+            all.push(format!("--shuffle={}", seed % 100_000));
         }
         all
     }

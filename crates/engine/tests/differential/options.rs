@@ -20,6 +20,7 @@ usage: ./x differential [OPTIONS]
   --modes A,B    only these: interp O0 O1 O2 O3 random osr random+osr auto sync [default: all]
   --filter TEXT  only programs with this in their name, such as loops/ or csmith/17
   --exec FILE    this bareflow-exec, instead of one that is built now
+  --round N      other bitcode and other random points than in round 0
   --jobs N       programs at once [default: one per processor]
   --part         what `cargo test` runs: each program of the corpus in two modes, a few of the others";
 
@@ -31,6 +32,7 @@ pub struct Options {
     pub programs: Option<usize>,
     pub modes: Vec<Mode>,
     pub filter: Option<String>,
+    pub round: u32,
     pub jobs: usize,
     /// The `bareflow-exec` to test; built where none is given.
     pub exec: Option<PathBuf>,
@@ -47,6 +49,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>,
         programs: None,
         modes: modes::ALL.to_vec(),
         filter: None,
+        round: 0,
         jobs,
         exec: None,
     };
@@ -71,6 +74,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Option<Options>,
                 println!("{HELP}");
                 return Ok(None);
             }
+            "--round" => options.round = number(value()?)? as u32,
             "--exec" => options.exec = Some(value()?.into()),
             "--full" => options.full = true,
             "--part" => options.full = false,

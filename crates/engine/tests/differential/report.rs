@@ -17,6 +17,8 @@ pub struct Failure {
     pub bitcode: String,
     pub difference: String,
     pub stderr: Vec<String>,
+    /// Of `--round`.
+    pub round: u32,
     /// The command that failed.
     pub command: String,
 }
@@ -30,6 +32,7 @@ impl Failure {
             bitcode: String::new(),
             difference: message,
             stderr: Vec::new(),
+            round: 0,
             command: String::new(),
         }
     }
@@ -46,8 +49,12 @@ impl Failure {
         for line in &self.stderr {
             println!("    {line}");
         }
+        let round = match self.round {
+            0 => String::new(),
+            n => format!(" --round {n}"),
+        };
         println!(
-            "    again:   ./x differential --filter {} --modes {}",
+            "    again:   ./x differential --filter {} --modes {}{round}",
             self.program, mode.name
         );
         println!("    command: {}", self.command);

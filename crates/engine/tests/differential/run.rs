@@ -1,6 +1,6 @@
 //! Running a program, as machine code and under the engine, and comparing what came out.
 
-use crate::modes::Mode;
+use crate::modes::{self, Mode};
 use crate::options::Options;
 use crate::programs::{Language, Program, done};
 use crate::report::Failure;
@@ -34,6 +34,7 @@ pub struct Runner {
     exec: PathBuf,
     folder: PathBuf,
     input: PathBuf,
+    round: u32,
 }
 
 impl Runner {
@@ -53,6 +54,7 @@ impl Runner {
             },
             folder,
             input,
+            round: options.round,
         })
     }
 
@@ -60,7 +62,7 @@ impl Runner {
     ///
     /// # Errors
     /// The program cannot be compiled, or its machine code does not end.
-    pub fn program(&self, program: &Program, modes: &[Mode]) -> Result<Option<Results>, String> {
+    pub fn program(&self, program: &Program, in_modes: &[Mode]) -> Result<Option<Results>, String> {
         let folder = self.folder.join(program.name.replace('/', "-"));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -80,10 +82,10 @@ impl Runner {
             };
         }
         let mut results = Vec::new();
-        for mode in modes {
+        for mode in in_modes {
             // Other bitcode in each mode, and in each program.
-            let level =
-                (crate::modes::hash(&program.name) as usize + mode.number()) % program.levels();
+            let turn = modes::hash(&program.name) as usize + mode.number() + self.round as usize;
+            let level = turn % program.levels();
             let bitcode = program.bitcode(level, &folder)?;
             let failure = self.compare(program, *mode, level, &bitcode, &expected, &folder)?;
             results.push((*mode, failure));
@@ -103,7 +105,7 @@ impl Runner {
         expected: &Output,
         folder: &Path,
     ) -> Result<Option<Failure>, String> {
-        let mut arguments = mode.arguments(&program.name);
+        let mut arguments = mode.arguments(&program.name, self.round);
         arguments.extend([bitcode.display().to_string(), "--".to_owned()]);
         let start = Instant::now();
         let got = self.run(LIMIT, &self.exec, &arguments, folder)?;
@@ -130,6 +132,7 @@ impl Runner {
             bitcode: program.level(level),
             difference,
             stderr,
+            round: self.round,
             command,
         }))
     }
