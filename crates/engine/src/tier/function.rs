@@ -6,6 +6,7 @@ use crate::memory::Unit;
 use crate::profile::FunctionProfile;
 use llvm::ir::{Type, TypeKind, Value, ValueKind, View};
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// A parameter of one word.
@@ -122,6 +123,8 @@ pub(crate) struct Function {
     pub survey: Survey,
     pub mode: Mode,
     pub thresholds: Thresholds,
+    /// Work of the past, which says little about what comes: see `Shared::cool`.
+    pub past: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -137,6 +140,7 @@ impl Function {
             survey,
             mode,
             thresholds,
+            past: AtomicU64::new(0),
             state: Mutex::new(State::default()),
         }
     }

@@ -100,6 +100,11 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// Number of jobs that wait.
+    pub fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Whether anything waits or is worked on.
     pub fn is_busy(&self) -> bool {
         let jobs = self.lock();

@@ -79,11 +79,33 @@ impl Shared {
         self.entry(id).calls() + f.profile.back_edges.load(Relaxed) / rate
     }
 
-    /// What is to be compiled first: a loop that waits in slow code, then the hottest function.
+    /// What a function did so far, in iterations of loops; a call counts as two.
+    fn work(&self, id: u32) -> u64 {
+        let back_edges = self.function(id).profile.back_edges.load(Relaxed);
+        back_edges.saturating_add(self.entry(id).calls().saturating_mul(2))
+    }
+
+    /// What is to be compiled first: a loop that waits in slow code, then what did most lately; what is still interpreted
+    /// gains most.
     pub fn urgency(&self, job: Job) -> u64 {
+        let id = job.function();
+        let f = self.function(id);
+        let lately = self.work(id).saturating_sub(f.past.load(Relaxed));
+        let is_interpreted = f.try_state().is_none_or(|s| s.level.is_none());
+        let gain = lately.saturating_mul(if is_interpreted { 8 } else { 1 });
         match job {
-            Job::Osr(id, _) => self.heat(id).saturating_add(1 << 62),
-            Job::Function(id, _) => self.heat(id),
+            Job::Osr(..) => gain.saturating_add(1 << 62),
+            Job::Function(..) => gain,
+        }
+    }
+
+    /// Lets most of what was done so far count no more: a program that reads its files first would otherwise have its
+    /// reader compiled while what it does now waits. To be called once for each compile.
+    pub fn cool(&self) {
+        for (id, f) in self.functions.iter().enumerate() {
+            let past = f.past.load(Relaxed);
+            let lately = self.work(id as u32).saturating_sub(past);
+            f.past.store(past + lately / 4 * 3, Relaxed);
         }
     }
 
@@ -170,7 +192,7 @@ impl Shared {
     }
 
     /// Asks for a function at a level, unless it has it or asked for it already.
-    fn request(&self, id: u32, level: Level, wait: bool) {
+    pub fn request(&self, id: u32, level: Level, wait: bool) {
         let f = self.function(id);
         let job = Job::Function(id, level);
         {
@@ -289,7 +311,9 @@ impl Shared {
             self.request(id, level, self.config.compilers == 0);
         }
         let rounds = f.profile.back_edges.load(Relaxed);
-        let is_hot = self.config.force_osr || rounds >= f.thresholds.back_edges[2];
+        // A function that is called often gets better code at its next call.
+        let calls = self.entry(id).calls().max(1);
+        let is_hot = self.config.force_osr || rounds / calls >= f.thresholds.back_edges[2];
         if !self.config.osr || !is_hot || f.mode == Mode::Interpret {
             return None;
         }

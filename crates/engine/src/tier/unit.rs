@@ -60,9 +60,9 @@ fn reach(level: Level) -> Option<Reach> {
             depth: 4,
         }),
         Level::O3 => Some(Reach {
-            each: 800,
-            all: 10_000,
-            depth: 6,
+            each: 500,
+            all: 5_000,
+            depth: 5,
         }),
     }
 }
