@@ -66,6 +66,41 @@ bool is_private(const Value &object, function_ref<bool(const Value *)> is_kept) 
   return none_of(derived, is_kept);
 }
 
+std::optional<Table> table_behind(const Value &object, uint64_t bytes, Align align, const DataLayout &layout) {
+  Values derived;
+  if (!follow(object, derived, false))
+    return std::nullopt;
+  std::optional<Table> table;
+  for (const Value *pointer : derived)
+    for (const Use &use : pointer->uses()) {
+      auto *user = cast<Instruction>(use.getUser());
+      auto *transfer = dyn_cast<MemTransferInst>(user);
+      if (transfer && &use == &transfer->getRawDestUse()) {
+        auto *length = dyn_cast<ConstantInt>(transfer->getLength());
+        auto *source = dyn_cast<Constant>(transfer->getRawSource());
+        if (table || pointer != &object || transfer->isVolatile() || !source || !length || length->getValue() != bytes)
+          return std::nullopt;
+        APInt offset(layout.getIndexTypeSizeInBits(source->getType()), 0);
+        auto *variable = dyn_cast<GlobalVariable>(source->stripAndAccumulateConstantOffsets(layout, offset, false));
+        if (!variable || !variable->isConstant() || variable->isThreadLocal() || source->getPointerAlignment(layout) < align)
+          return std::nullopt;
+        uint64_t size = layout.getTypeAllocSize(variable->getValueType());
+        if (offset.isNegative() || offset.ugt(size) || bytes > size - offset.getZExtValue())
+          return std::nullopt;
+        table = Table{source, transfer};
+        continue;
+      }
+      auto *call = dyn_cast<CallBase>(user);
+      bool only_reads = isa<LoadInst, ICmpInst>(user) || derived.contains(user) ||
+                        (call && (call->isLifetimeStartOrEnd() ||
+                                  (call->isDataOperand(&use) && call->onlyReadsMemory(call->getDataOperandNo(&use)))));
+      // A call may hand the pointer on to its result and write through it, too.
+      if (!only_reads || (call && derived.contains(call)))
+        return std::nullopt;
+    }
+  return table;
+}
+
 void mark_as_apart(Function &function, ArrayRef<Value *> pointers) {
   // Every access names the scopes it keeps away from; more would cost more than they are worth.
   pointers = pointers.take_front(24);

@@ -17,7 +17,8 @@
 //      entry --> header ... (inner loop, layer 0) --exit--> rest of the outer loop, inner loop whole (layer 1) --> ...
 //
 // Stack variables stay where they are: others may know their address. Small ones that nobody else knows are moved into the
-// new function's frame, where they can become registers; the old frame never runs again. What else LLVM knew to be apart
+// new function's frame, where they can become registers; the old frame never runs again. One that holds a constant, and
+// nothing else ever, is replaced by the constant. What else LLVM knew to be apart
 // (larger ones, `noalias` parameters, memory from an allocator) is told to it as alias scopes.
 
 #include "objects.h"
@@ -328,12 +329,17 @@ void Entry::repair() {
     SSAUpdater updater;
     updater.Initialize(value->getType(), value->getName());
     updater.AddAvailableValue(entry, placeholder);
-    if (auto *definition = dyn_cast<Instruction>(value))
-      for (unsigned layer = 0; layer < layers.size(); ++layer)
-        if (Value *copy = maps[layer].lookup(definition))
-          updater.AddAvailableValue(cast<Instruction>(copy)->getParent(), copy);
+    bool has_copies = false;
+    for (ValueToValueMapTy &map : maps)
+      if (Value *copy = isa<Instruction>(value) ? map.lookup(value) : nullptr) {
+        updater.AddAvailableValue(cast<Instruction>(copy)->getParent(), copy);
+        has_copies = true;
+      }
     for (Use *use : uses)
-      updater.RewriteUse(*use);
+      if (has_copies)
+        updater.RewriteUse(*use);
+      else
+        use->set(placeholder);
     placeholders.emplace_back(value, placeholder);
   }
   for (auto [value, placeholder] : placeholders)
@@ -442,6 +448,14 @@ Value *Entry::from_buffer(Value *value, uint64_t offset) {
   bool may_be_apart = own || (argument && argument->hasNoAliasAttr()) || (call && call->returnDoesNotAlias());
   if (!may_be_apart || !is_private(*value, [&](const Value *derived) { return live.contains(derived); }))
     return loaded;
+  if (own) {
+    std::optional<Table> table = table_behind(*value, own->bytes, own->align, dl);
+    bool was_copied = table && none_of(maps, [&](ValueToValueMapTy &map) { return map.lookup(table->copied_by) != nullptr; });
+    if (was_copied) {
+      load->eraseFromParent();
+      return table->constant;
+    }
+  }
   if (own && own->bytes <= LARGEST_MOVED && moved_bytes + own->bytes <= MOST_MOVED)
     return moved(value, loaded);
   apart.push_back(loaded);

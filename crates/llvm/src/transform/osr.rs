@@ -32,8 +32,12 @@ impl Module<'_> {
     /// after its phis, and runs it to its end. The function itself stays as it is.
     ///
     /// The values alive at the header are read from the buffer, where they lie as in the interpreter's slots (see
-    /// `shim/slots.h`); what the function returns is written to `result` in the same way. The value of a stack variable
-    /// is its address. Values that are not listed are computed anew from those listed, where that has no effects.
+    /// `shim/slots.h`); what the function returns is written to `result` in the same way. The two must not overlap, and
+    /// nobody else may touch them meanwhile. Values that are not listed are computed anew from those listed, where that has
+    /// no effects.
+    ///
+    /// The value of a stack variable is its address. The memory must stay as long as the new function runs, and belongs to
+    /// it: variables whose address nobody else can know are copied out of it.
     ///
     /// # Errors
     /// [`Error::NoFunction`] if it has no body here; [`Error::Transform`] if it cannot be entered in its middle, or a value

@@ -242,3 +242,56 @@ exit:
     let part = module.extract(&HashSet::from(["g"]), &HashSet::new());
     part.verify().unwrap();
 }
+
+/// A table that is read in a loop; `more` runs before it.
+fn with_table(more: &str) -> String {
+    format!(
+        "
+@table = constant [4 x i32] [i32 3, i32 1, i32 4, i32 1], align 16
+declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
+define i32 @f(i32 %n) noinline {{
+entry:
+  %t = alloca [4 x i32], align 16
+  call void @llvm.memcpy.p0.p0.i64(ptr align 16 %t, ptr align 16 @table, i64 16, i1 false)
+  {more}
+  br label %head
+head:
+  %i = phi i32 [ 0, %entry ], [ %j, %head ]
+  %s = phi i32 [ 7, %entry ], [ %s1, %head ]
+  %k = and i32 %i, 3
+  %p = getelementptr [4 x i32], ptr %t, i64 0, i32 %k
+  %v = load i32, ptr %p
+  %m = mul i32 %s, 10
+  %s1 = add i32 %m, %v
+  %j = add i32 %i, 1
+  %c = icmp ult i32 %j, %n
+  br i1 %c, label %head, label %exit
+exit:
+  ret i32 %s1
+}}
+define void @run(ptr %out) {{
+  %r = call i32 @f(i32 9)
+  store i32 %r, ptr %out
+  ret void
+}}"
+    )
+}
+
+#[test]
+fn a_table_nobody_changes_is_the_constant_itself() {
+    let text = with_table("");
+    let ir = entry(&text);
+    assert!(ir.contains("ptr @table, i64 0, i32 %k"), "{ir}");
+    assert!(!ir.contains("memcpy"), "{ir}");
+    check(&text);
+    for changed in [
+        "%q = getelementptr i32, ptr %t, i64 2\n  store i32 9, ptr %q",
+        "call void @llvm.memcpy.p0.p0.i64(ptr align 16 %t, ptr align 16 @table, i64 16, i1 false)",
+        "%q = getelementptr i32, ptr %t, i64 1\n  call void @llvm.memcpy.p0.p0.i64(ptr %q, ptr @table, i64 8, i1 false)",
+    ] {
+        let text = with_table(changed);
+        let ir = entry(&text);
+        assert!(!ir.contains("ptr @table, i64 0, i32 %k"), "{ir}");
+        check(&text);
+    }
+}
