@@ -47,12 +47,14 @@ extern "C" LLVMModuleRef bareflow_extract(LLVMModuleRef from, const char *const 
     if (f && f->isIntrinsic())
       continue;
     bool is_definition = f && defined.contains(f->getName());
+    const GlobalValue *original = program.getNamedValue(value.getName());
+    // What may be missing is compared with null: cloning forgets it.
+    bool may_miss = original && original->hasExternalWeakLinkage();
     if (value.isDeclaration() || is_definition)
-      value.setLinkage(GlobalValue::ExternalLinkage);
+      value.setLinkage(may_miss ? GlobalValue::ExternalWeakLinkage : GlobalValue::ExternalLinkage);
     else
       value.setLinkage(GlobalValue::AvailableExternallyLinkage);
     // Variables lie near; functions are called through their slots.
-    const GlobalValue *original = program.getNamedValue(value.getName());
     value.setDSOLocal(isa<GlobalVariable>(value) && original && !original->isDeclaration());
     if (f && !is_definition)
       f->addFnAttr(Attribute::NonLazyBind);

@@ -30,9 +30,13 @@ void keep_growing_loops(Function &function) {
 
 } // namespace
 
-/// Drops `optnone`, and `noinline` where it came with it; see above.
+/// Drops `optnone`, and `noinline` where it came with it; gives second names up; see above.
 extern "C" void bareflow_prepare(LLVMModuleRef raw) {
-  for (Function &function : *unwrap(raw)) {
+  Module &module = *unwrap(raw);
+  // A part of the program that only declares both names of a thing would take them for two things.
+  for (GlobalAlias &alias : module.aliases())
+    alias.replaceAllUsesWith(alias.getAliasee());
+  for (Function &function : module) {
     if (function.hasFnAttribute(Attribute::OptimizeNone)) {
       function.removeFnAttr(Attribute::OptimizeNone);
       function.removeFnAttr(Attribute::NoInline);

@@ -12,6 +12,7 @@ use crate::{Cpu, Error, Level};
 use llvm::ir::{self, Value, View};
 use llvm::{FileType, Module};
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -110,6 +111,19 @@ impl Symbols for Names {
             slot: None,
         })
     }
+}
+
+#[allow(unsafe_code)]
+unsafe extern "C" {
+    /// Libgcc's: a thread's own copy of a variable (see `Module::emulate_thread_locals`).
+    fn __emutls_get_address(control: *mut c_void) -> *mut c_void;
+}
+
+/// Finds what generated code needs where the host does not know it.
+fn with_thread_locals(resolve: Resolve) -> Resolve {
+    let own =
+        |name: &str| (name == "__emutls_get_address").then_some(__emutls_get_address as *const ());
+    Arc::new(move |name| resolve(name).or_else(|| own(name).map(|f| f.expose_provenance())))
 }
 
 fn code_error(what: &str) -> Error {
@@ -263,7 +277,7 @@ impl Image {
             addresses: BTreeMap::new(),
             stubs: stubs.range().start,
             region: region.clone(),
-            resolve,
+            resolve: with_thread_locals(resolve),
         };
         let mut units = vec![stubs];
         let mut addresses = Addresses {

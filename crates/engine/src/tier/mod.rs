@@ -217,6 +217,10 @@ impl Engine {
     pub fn report(&self) -> ProfileReport {
         for (entry, f) in self.shared.image.functions().zip(&self.shared.functions) {
             f.profile.calls.store(entry.calls(), Relaxed);
+            if let Some(variant) = f.profile.variants().last() {
+                let misses = entry.cell().misses.load(Relaxed);
+                variant.misses.store(misses, Relaxed);
+            }
             self.shared.explain(entry.id);
             if let Some(code) = entry.code() {
                 for (to, n) in f.profile.blocks().iter().zip(code.block_counts()) {
@@ -266,6 +270,7 @@ impl Drop for Engine {
 /// processor, stack variables of unoptimised code turned into values.
 fn prepare(module: &mut Module<'_>, cpu: &Cpu) -> Result<(), Error> {
     ir::name_everything(module, "bareflow.unnamed");
+    module.emulate_thread_locals()?;
     module.prepare();
     if cpu.has("fma") {
         module.fuse_products();
