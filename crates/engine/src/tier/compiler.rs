@@ -123,8 +123,11 @@ fn link(shared: &Shared, built: &Built, id: u32) -> Result<(Unit, usize), Error>
                 return Ok((unit, at));
             }
             Err(MemoryError::Full { .. }) if evicted < 64 => {
+                // What was dropped before may only wait to be acknowledged.
+                if shared.reclaimer.waiting() == 0 || evicted % 8 == 0 {
+                    shared.evict_coldest(id);
+                }
                 evicted += 1;
-                shared.evict_coldest(id);
                 // Threads acknowledge when they next call the engine.
                 for _ in 0..10 {
                     collect(shared);
@@ -168,7 +171,7 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
         let is_stale = std::mem::take(&mut state.stale);
         // An earlier request was answered with more than it asked for.
         if state.level >= Some(level) && !is_stale && shared.config.shuffle.is_none() {
-            state.wanted = state.wanted.filter(|w| *w > level);
+            state.wanted = None;
             return;
         }
     }
@@ -183,15 +186,15 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             let bytes = unit.object_bytes() as u64;
             f.profile.compiled(tier, duration_ns, bytes);
             dump(shared, &built, tier.name());
+            if built.is_special {
+                f.profile.add_variant(built.assumes.clone());
+            }
             shared.publish(id, level, at, unit, &built);
             f.profile.set_state(if built.is_special {
                 "hot: compiled, with code for the arguments it is called with"
             } else {
                 "hot: compiled"
             });
-            if level < earned {
-                shared.request(id, earned, false);
-            }
             (bytes, Outcome::Published)
         }
         Err(error) => {
@@ -214,6 +217,14 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             outcome,
         },
     );
+    // Less was given than was asked for, or more was earned meanwhile, which asked for nothing.
+    let now = match shared.config.shuffle {
+        Some(_) => None,
+        None => shared.earned(id),
+    };
+    if let Some(more) = now.max(Some(earned)).filter(|l| *l > level) {
+        shared.request(id, more, false);
+    }
 }
 
 fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {

@@ -97,6 +97,8 @@ pub(crate) struct State {
     pub wanted: Option<Level>,
     /// The lowest level that could not be compiled.
     pub failed: Option<Level>,
+    /// Whether its last code was dropped to make room.
+    pub evicted: bool,
     /// By loop header (block).
     pub osr: HashMap<u32, Osr>,
     /// Whether its variants were taken back because their guards failed too often.

@@ -202,6 +202,9 @@ impl Shared {
                 if !(wait && state.wanted.is_some()) {
                     return;
                 }
+            } else if state.wanted.is_some() && !wait {
+                // One request at a time. The compiler looks at what was earned when it begins and when it is done.
+                return;
             } else {
                 state.wanted = Some(level);
                 drop(state);
@@ -279,7 +282,8 @@ impl Shared {
         entry.publish_native(address);
         let old = state.unit.replace(unit);
         let before = std::mem::replace(&mut state.level, Some(level));
-        state.wanted = state.wanted.filter(|w| *w > level);
+        state.wanted = None;
+        state.evicted = false;
         state.is_special = built.is_special;
         state.samples = built.samples;
         state.address = address;
@@ -450,10 +454,9 @@ impl Shared {
             .filter(|id| *id != but && self.entry(*id).code().is_some())
             .filter_map(|id| {
                 let state = self.function(id).state();
-                state
-                    .unit
-                    .as_ref()
-                    .map(|_| (state.level, self.heat(id), id))
+                let has_code =
+                    state.unit.is_some() || state.osr.values().any(|o| matches!(o, Osr::Ready(..)));
+                has_code.then_some((state.level, self.heat(id), id))
             })
             .min();
         let Some((level, _, id)) = coldest else {
@@ -467,18 +470,27 @@ impl Shared {
         {
             return;
         }
+        state.evicted = true;
         state.level = None;
         state.address = 0;
-        let Some(old) = state.unit.take() else {
-            return;
-        };
+        let mut old: Vec<Unit> = state.unit.take().into_iter().collect();
+        // Loops that are hot ask again.
+        let osr = std::mem::take(&mut state.osr);
+        for (header, code) in osr {
+            match code {
+                Osr::Ready(_, unit) => old.push(unit),
+                other => {
+                    state.osr.insert(header, other);
+                }
+            }
+        }
         drop(state);
-        let bytes = old.bytes() as u64;
+        let bytes = old.iter().map(|u| u.bytes() as u64).sum();
         f.profile.set_code_bytes(tier_of(level), 0);
         f.profile.reached(Tier::Interp, self.now_ns());
         f.profile
             .set_state("its code was dropped to stay within the limit of code memory");
-        self.reclaimer.retire(old);
+        old.into_iter().for_each(|u| self.reclaimer.retire(u));
         self.trace.record(EventKind::Evict {
             function: id,
             tier: tier_of(level),
@@ -515,7 +527,8 @@ impl Shared {
     pub fn explain(&self, id: u32) {
         let f = self.function(id);
         let state = f.state();
-        if state.level.is_some() || state.failed.is_some() || self.entry(id).code().is_none() {
+        let is_told = state.level.is_some() || state.failed.is_some() || state.evicted;
+        if is_told || self.entry(id).code().is_none() {
             return;
         }
         let calls = self.entry(id).calls();
