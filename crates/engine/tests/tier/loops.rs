@@ -1,0 +1,217 @@
+//! Heat of loops, and loops that go on in faster code.
+
+use super::support::*;
+use engine::profile::Tier;
+use engine::tier::{Config, Engine, Mode, Thresholds};
+use engine::trace::EventKind;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// From and to of the loops that moved.
+fn moves(engine: &Engine, name: &str) -> Vec<(Tier, Tier)> {
+    let of = |k: EventKind| match k {
+        EventKind::Osr { from, to, .. } => Some((from, to)),
+        _ => None,
+    };
+    events(engine, name).into_iter().filter_map(of).collect()
+}
+
+#[test]
+fn loops_promote_a_function_that_is_called_once() {
+    let config = Config {
+        osr: false,
+        ..at_once()
+    };
+    let steps = [
+        (500, Tier::Interp),
+        (2_000, Tier::O0),
+        (20_000, Tier::O1),
+        (200_000, Tier::O2),
+        (2_000_000, Tier::O3),
+    ];
+    for (rounds, tier) in steps {
+        let engine = start(SPIN, config.clone(), &[]);
+        assert_eq!(call(&engine, "spin", rounds), spun(rounds));
+        let f = report(&engine, "spin");
+        assert_eq!((f.calls, f.tier), (1, tier), "{rounds} rounds");
+    }
+}
+
+#[test]
+fn a_long_loop_moves_into_compiled_code() {
+    let engine = start(SPIN, at_once(), &[]);
+    let n = 3_000_000;
+    assert_eq!(call(&engine, "spin", n), spun(n));
+    let f = report(&engine, "spin");
+    assert_eq!((f.calls, f.osr_entries), (1, 1));
+    assert_eq!(moves(&engine, "spin"), [(Tier::Interp, Tier::O3)]);
+    // It left when it became hot: the rest was not counted.
+    assert!(f.back_edges < 300_000, "{}", f.back_edges);
+}
+
+#[test]
+fn without_replacement_a_loop_stays() {
+    let config = Config {
+        osr: false,
+        ..at_once()
+    };
+    let engine = start(SPIN, config, &[]);
+    let n = 1_200_000;
+    assert_eq!(call(&engine, "spin", n), spun(n));
+    let f = report(&engine, "spin");
+    assert_eq!(f.osr_entries, 0);
+    assert_eq!(moves(&engine, "spin"), []);
+    // All rounds were the interpreter's.
+    assert!(f.back_edges > 1_190_000, "{}", f.back_edges);
+}
+
+/// Function called at a level with `n` rounds: its loop has to leave by a poll.
+fn leaves_from(tier: Tier) {
+    let mut calls = [NEVER; 4];
+    calls[tier.index() - 1] = 1;
+    let config = Config {
+        thresholds: Thresholds {
+            calls,
+            back_edges: [NEVER, NEVER, 10_000, NEVER],
+        },
+        ..at_once()
+    };
+    let engine = start(SPIN, config, &[]);
+    assert_eq!(call(&engine, "spin", 3), spun(3));
+    assert_eq!(report(&engine, "spin").tier, tier);
+    assert_eq!(moves(&engine, "spin"), []);
+    // Too short to be hot.
+    assert_eq!(call(&engine, "spin", 3_000), spun(3_000));
+    assert_eq!(moves(&engine, "spin"), []);
+    let n = 400_000;
+    assert_eq!(call(&engine, "spin", n), spun(n));
+    let moves = moves(&engine, "spin");
+    // From compiled code; better code for its next call may be there already.
+    assert!(moves[0].0 >= tier && moves[0].1 == Tier::O3, "{moves:?}");
+    assert_eq!(report(&engine, "spin").osr_entries, moves.len() as u64);
+}
+
+#[test]
+fn loops_leave_o0_code() {
+    leaves_from(Tier::O0);
+}
+
+#[test]
+fn loops_leave_o1_code() {
+    leaves_from(Tier::O1);
+}
+
+#[test]
+fn loops_of_compiled_code_promote_it() {
+    let config = Config {
+        thresholds: Thresholds {
+            calls: [1, NEVER, NEVER, NEVER],
+            back_edges: [NEVER, 20_000, NEVER, NEVER],
+        },
+        ..at_once()
+    };
+    let engine = start(SPIN, config, &[]);
+    call(&engine, "spin", 3);
+    assert_eq!(report(&engine, "spin").tier, Tier::O0);
+    assert_eq!(call(&engine, "spin", 60_000), spun(60_000));
+    assert_eq!(report(&engine, "spin").tier, Tier::O1);
+}
+
+/// What the loop of `main` tells about itself, and what it is waiting for.
+static ENGINE: OnceLock<Engine> = OnceLock::new();
+
+extern "C" fn is_enough(at: usize) -> i32 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let is_late = START.get_or_init(Instant::now).elapsed() > Duration::from_secs(60);
+    let symbol = ENGINE.get().and_then(|engine| place(engine, at));
+    (is_late || symbol.is_some_and(|s| s.starts_with("main.osr"))).into()
+}
+
+/// `main` goes round until it finds itself in other code; then it gives the sum of 1..=rounds, and the rounds.
+const UNTIL_FAST: &str = "
+declare i64 @caller()
+declare i32 @is_enough(i64)
+@rounds = global i64 0
+define i64 @main(i64 %x) {
+start:
+  br label %loop
+loop:
+  %i = phi i64 [ 1, %start ], [ %i2, %next ]
+  %s = phi i64 [ %x, %start ], [ %s2, %next ]
+  %s2 = add i64 %s, %i
+  %i2 = add i64 %i, 1
+  %look = and i64 %i, 1023
+  %now = icmp eq i64 %look, 0
+  br i1 %now, label %ask, label %next
+ask:
+  %at = notail call i64 @caller()
+  %enough = call i32 @is_enough(i64 %at)
+  %stop = icmp ne i32 %enough, 0
+  br i1 %stop, label %end, label %next
+next:
+  br label %loop
+end:
+  store i64 %i, ptr @rounds
+  ret i64 %s2
+}
+";
+
+#[test]
+fn main_moves_while_the_compiler_works_beside_it_and_never_waits() {
+    let hosts = [
+        ("caller", caller as *const () as usize),
+        ("is_enough", is_enough as *const () as usize),
+    ];
+    let engine = ENGINE.get_or_init(|| start(UNTIL_FAST, Config::default(), &hosts));
+    let sum = call(engine, "main", 5);
+    let at = engine.address("rounds").unwrap() as *const i64;
+    // SAFETY: a variable of the program, which does not run any more.
+    let rounds = unsafe { at.read() };
+    assert_eq!(sum, 5 + rounds * (rounds + 1) / 2);
+    assert_eq!(report(engine, "main").osr_entries, 1);
+    assert_eq!(moves(engine, "main").len(), 1);
+    settle(engine);
+    assert!(engine.trace().longest_pause_ns() < 1_000_000);
+    engine.stop();
+}
+
+/// Loops within loops, with values that live across them, an early exit, and a variable of the stack.
+const NEST: &str = "
+long nest(long n) {
+    long box[4] = {1, 2, 3, 4}, s = 0;
+    double d = 0.5;
+    for (long i = 0; i < n; i++) {
+        for (long j = 0; j <= i; j++) {
+            box[(i + j) & 3] += i ^ j;
+            if (box[0] > 1000000) return -s;
+            for (int k = 3; k; k--) d = d * 1.25 + (double)(k + j);
+        }
+        while (d > 1e6) d /= 3;
+        s += box[i & 3] + (long)d;
+    }
+    return s;
+}";
+
+#[test]
+fn every_loop_can_be_left_at_every_few_rounds() {
+    let ir = c(NEST);
+    let interpreted = Config {
+        mode: Mode::Interpret,
+        ..at_once()
+    };
+    let expected = start(&ir, interpreted, &[]);
+    for compilers in [0, 1] {
+        let forced = Config {
+            force_osr: true,
+            compilers,
+            thresholds: calls([3, 6, 12, NEVER]),
+            ..Config::default()
+        };
+        let engine = start(&ir, forced, &[]);
+        for n in (0..16).chain([40, 200, 300]) {
+            let (got, want) = (call(&engine, "nest", n), call(&expected, "nest", n));
+            assert_eq!(got, want, "{n} rounds");
+        }
+        assert!(report(&engine, "nest").osr_entries > 3);
+    }
+}
