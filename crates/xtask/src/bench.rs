@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::bench_disk;
 use crate::bench_peers;
+use crate::bench_tiers;
 use crate::golden;
 use crate::machines;
 use crate::paths::Paths;
@@ -25,9 +26,12 @@ pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
         Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
         Some("peers") => bench_peers::bench(paths),
+        Some("tiers") => bench_tiers::bench(paths),
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
-            bail!("no bench {other}; there are: boot, disk, engine, memory, peers, tinyllama")
+            bail!(
+                "no bench {other}; there are: boot, disk, engine, memory, peers, tiers, tinyllama"
+            )
         }
     }
 }

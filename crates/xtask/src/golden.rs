@@ -18,16 +18,29 @@ use crate::sh;
 use crate::test::Counts;
 
 /// Where an image's program runs, as options of `bareflow run`.
-struct Place {
-    name: &'static str,
-    options: &'static [&'static str],
+pub struct Place {
+    /// Part of a test's name.
+    pub name: &'static str,
+    /// The options.
+    pub options: &'static [&'static str],
 }
 
 const HOSTED: Place = Place {
     name: "hosted",
     options: &["--hosted"],
 };
-const PLACES: [Place; 6] = [
+/// A place on the machine where the program runs in one tier.
+macro_rules! tier {
+    ($name:literal, $cpus:literal, $how:literal, $tier:literal) => {
+        Place {
+            name: $name,
+            options: &[
+                "--boot", "pvh", "--accel", "tcg", "--cpus", $cpus, $how, $tier,
+            ],
+        }
+    };
+}
+const PLACES: [Place; 15] = [
     HOSTED,
     Place {
         name: "hosted-2",
@@ -58,6 +71,15 @@ const PLACES: [Place; 6] = [
             "tcg",
         ],
     },
+    tier!("interp-1", "1", "--tier", "interp"),
+    tier!("interp-2", "2", "--tier", "interp"),
+    tier!("O0-1", "1", "--tier", "O0"),
+    tier!("O0-2", "2", "--tier", "O0"),
+    tier!("O3-1", "1", "--tier", "O3"),
+    tier!("O3-2", "2", "--tier", "O3"),
+    tier!("auto-1", "1", "--tier", "auto"),
+    tier!("auto-2", "2", "--tier", "auto"),
+    tier!("ahead-O2", "1", "--ahead", "O2"),
 ];
 const DISK: Place = Place {
     name: "disk",
@@ -169,7 +191,10 @@ pub fn tinyllama(paths: &Paths) -> Result<()> {
 }
 
 /// Generates `count` tokens; gives back the program's JSON.
-fn generate(
+///
+/// # Errors
+/// The command failed, or it printed no JSON.
+pub fn generate(
     paths: &Paths,
     image: &Path,
     place: &Place,
@@ -196,7 +221,11 @@ fn generate(
     serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
 }
 
-fn ids(value: &Value) -> Result<Vec<u64>> {
+/// Token ids of a JSON array.
+///
+/// # Errors
+/// It is none.
+pub fn ids(value: &Value) -> Result<Vec<u64>> {
     let array = value.as_array().context("token ids are missing")?;
     array
         .iter()

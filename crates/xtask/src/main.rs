@@ -5,6 +5,7 @@ mod bench;
 mod bench_disk;
 mod bench_engine;
 mod bench_peers;
+mod bench_tiers;
 mod boot_stages;
 mod build;
 mod check;
