@@ -55,6 +55,8 @@ pub struct Image {
 
 /// What symbols mean.
 pub(crate) struct Names {
+    /// Boxed: stubs and instructions hold their addresses.
+    #[allow(clippy::vec_box)]
     pub entries: Vec<Box<FuncEntry>>,
     numbers: HashMap<String, u32>,
     /// Variables, aliases, functions without an entry, and what is outside as far as the program names it.

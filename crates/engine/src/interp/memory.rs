@@ -76,7 +76,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     fn new() -> Self {
-        let block = Block::new(STACK_BYTES.load(SeqCst), 4096);
+        let block = Block::new(STACK_BYTES.load(SeqCst), 16);
         // SAFETY: one past the last byte at most: room for arguments of one call is left free above the limit.
         let limit = unsafe { block.start().add(block.len() - (32 << 10)) };
         Stack {

@@ -281,7 +281,7 @@ impl Shared {
         let bytes = unit.object_bytes() as u64;
         entry.publish_native(address);
         let old = state.unit.replace(unit);
-        let before = std::mem::replace(&mut state.level, Some(level));
+        let before = state.level.replace(level);
         state.wanted = None;
         state.evicted = false;
         state.is_special = built.is_special;

@@ -113,6 +113,17 @@ pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> (Vec<Varia
     (vec![Variant { known, count }], seen + 1)
 }
 
+/// What variants assume, for people: `2 = 24, 3 = 16, 4 = @compare`; parameters are counted from 0.
+pub(crate) fn describe(variants: &[Variant]) -> String {
+    let one = |(parameter, known): &(u32, Known)| match known {
+        Known::Int(value) => format!("{parameter} = {value}"),
+        Known::Function(name) => format!("{parameter} = @{name}"),
+        Known::Align(bytes) => format!("align({parameter}) >= {bytes}"),
+    };
+    let all = variants.iter().flat_map(|v| v.known.iter().map(one));
+    all.collect::<Vec<_>>().join(", ")
+}
+
 /// Functions a variant knows of: they come along to be inlined.
 pub(crate) fn functions(variant: &Variant) -> Vec<String> {
     variant

@@ -29,6 +29,8 @@ pub(crate) struct Built {
     pub symbol: String,
     /// Whether it has guarded variants.
     pub is_special: bool,
+    /// What its variants assume, in words.
+    pub assumes: String,
     /// Whether it records arguments, because too few calls were seen.
     pub samples: bool,
     /// Optimised IR and assembly, if they were asked for.
@@ -190,7 +192,8 @@ impl<'c> Builder<'c> {
         }
         let climbs = config.shuffle.is_some() || f.mode == super::config::Mode::Auto;
         let site = shared.sites[id as usize].first().map_or(0, |s| s.id());
-        if level <= Level::O1 && config.osr && climbs {
+        // Without on-stack replacement they still tell how hot the loops are.
+        if level <= Level::O1 && climbs {
             self.polls(shared, id, &name, &mut module)?;
         }
         // Loops may have made it hot before its arguments were seen often enough.
@@ -215,6 +218,9 @@ impl<'c> Builder<'c> {
         }
         let mut built = self.finish(module, name, level, config)?;
         built.is_special = is_special;
+        if is_special {
+            built.assumes = specialise::describe(&variants);
+        }
         built.samples = samples;
         Ok(built)
     }
@@ -298,6 +304,7 @@ impl<'c> Builder<'c> {
             object,
             symbol,
             is_special: false,
+            assumes: String::new(),
             samples: false,
             dump,
         })
