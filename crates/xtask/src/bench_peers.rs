@@ -6,7 +6,8 @@
 //!   medians and their ratios
 //! ```
 //!
-//! llama.cpp is built for the CPU of this machine with its own defaults. The rounds take turns, so that
+//! llama.cpp is built for the CPU of this machine with its own defaults, ahead of time; so ours is compiled ahead, too
+//! (`bench tiers` measures what tiers make of a cold start). The rounds take turns, so that
 //! what else the machine does meets both; ratios are of medians.
 
 use std::path::{Path, PathBuf};
@@ -114,7 +115,7 @@ fn measure_ours(paths: &Paths, image: &Path, threads: usize, speeds: &mut Speeds
     command
         .arg("run")
         .arg(image)
-        .args(["--hosted", "--cpus", &threads.to_string()])
+        .args(["--hosted", "--ahead", "O2", "--cpus", &threads.to_string()])
         .args(["--json", "--prompt", prompt.trim_end()])
         .args(["-n", &GENERATED.to_string()])
         .args(["--", "--ignore-eos", "--threads", &threads.to_string()])
