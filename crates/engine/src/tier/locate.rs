@@ -87,11 +87,15 @@ impl Engine {
             };
             entries.find(is).map(FuncEntry::name)
         };
-        let running = registers.iter().chain(stack).find_map(|word| name(*word));
-        let Some(function) = running else {
-            return;
-        };
-        if visit(Place::Interpreted { function }) {
+        // The first is the function that runs, unless an older call left its form in a register: so all are named.
+        let mut is_known = false;
+        for function in registers.iter().chain(stack).filter_map(|word| name(*word)) {
+            is_known = true;
+            if !visit(Place::Interpreted { function }) {
+                return;
+            }
+        }
+        if is_known {
             interp::frame_words(registers, &mut |word| match name(word) {
                 Some(function) => visit(Place::Interpreted { function }),
                 None => true,
