@@ -37,8 +37,12 @@ impl Folder {
 
     /// `bareflow-exec` with these arguments, in the folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_bareflow-exec"));
-        command.args(arguments).current_dir(self.0.path());
+        // Whoever starts the tests in the background ignores Ctrl-C, and children inherit that.
+        let mut command = Command::new("env");
+        command
+            .args(["--default-signal", env!("CARGO_BIN_EXE_bareflow-exec")])
+            .args(arguments)
+            .current_dir(self.0.path());
         command
     }
 
