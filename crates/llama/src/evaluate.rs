@@ -10,7 +10,7 @@ use crate::json::Json;
 use crate::load::Loaded;
 use crate::machine::Machine;
 use crate::program::timings;
-use crate::session::{BATCH, Pace};
+use crate::session::{BATCH, Loading, Pace};
 
 /// What the model thought of one token, given those before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +75,7 @@ pub fn run<M: Machine>(
     machine: &M,
     loaded: &mut Loaded,
     ids: &[u32],
-    loading: Pace,
+    loading: Loading,
 ) -> Result<(), Error> {
     let start = machine.time_ns();
     let judgements = judge(loaded, ids)?;
@@ -93,7 +93,7 @@ fn perplexity(judgements: &[Judgement]) -> f64 {
     llama_sampler::exp(-sum / judgements.len() as f64)
 }
 
-fn report(ids: &[u32], judgements: &[Judgement], loading: Pace, prompt: Pace) -> String {
+fn report(ids: &[u32], judgements: &[Judgement], loading: Loading, prompt: Pace) -> String {
     let mut json = Json::object();
     json.key("tokens").integers(ids);
     json.key("positions").array();

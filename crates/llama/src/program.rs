@@ -12,7 +12,7 @@ use crate::json::Json;
 use crate::load::Loaded;
 use crate::machine::{Input, Machine};
 use crate::options::{self, Options, Task};
-use crate::session::{Generated, Limits, Pace, Session, Stop};
+use crate::session::{Generated, Limits, Loading, Pace, Session, Stop};
 
 /// Exit code when something could not be done.
 const FAILED: i32 = 1;
@@ -59,8 +59,8 @@ fn perform<M: Machine>(machine: &M, options: &Options) -> Result<(), Error> {
             });
         }
     })?;
-    let loading = Pace {
-        tokens: 0,
+    let loading = Loading {
+        began_ns: start,
         ns: machine.time_ns() - start,
     };
     if options.stats && !quiet {
@@ -122,7 +122,7 @@ fn once<M: Machine>(
     options: &Options,
     loaded: &mut Loaded,
     ids: &[u32],
-    loading: Pace,
+    loading: Loading,
 ) -> Result<(), Error> {
     let mut session = Session::new(machine, loaded, options.sampling)?;
     let mut first = true;
@@ -142,7 +142,8 @@ fn once<M: Machine>(
             options,
             ids,
             &generated,
-            [loading, prompt, generation],
+            loading,
+            [prompt, generation],
         ));
     } else {
         machine.write(&report(&generated, prompt, generation, session.room()));
@@ -277,12 +278,19 @@ fn report(generated: &Generated, prompt: Pace, generation: Pace, room: usize) ->
 
 /// Writes `timings` into a report; `chosen_ns` is [`Generated::chosen_ns`].
 ///
-/// `first_token_at_ms` is the machine's clock, which on the bare machine runs since the kernel's first instruction;
+/// `main_at_ms` and `first_token_at_ms` are the machine's clock, which on the bare machine runs since the kernel's first instruction;
 /// `token_ms` is the time from each token to the next.
-pub fn timings(json: &mut Json, loading: Pace, prompt: Pace, generation: Pace, chosen_ns: &[u64]) {
+pub fn timings(
+    json: &mut Json,
+    loading: Loading,
+    prompt: Pace,
+    generation: Pace,
+    chosen_ns: &[u64],
+) {
     let generated = chosen_ns.len();
     json.key("timings").begin();
-    json.key("load_ms").float(loading.ms());
+    json.key("main_at_ms").float(loading.began_ns as f64 / 1e6);
+    json.key("load_ms").float(loading.ns as f64 / 1e6);
     json.key("prompt_tokens").integer(prompt.tokens);
     json.key("prompt_ms").float(prompt.ms());
     json.key("prompt_tokens_per_second")
@@ -307,7 +315,8 @@ fn report_json(
     options: &Options,
     prompt_ids: &[u32],
     generated: &Generated,
-    [loading, prompt, generation]: [Pace; 3],
+    loading: Loading,
+    [prompt, generation]: [Pace; 2],
 ) -> String {
     let mut json = Json::object();
     json.key("prompt_ids").integers(prompt_ids);
@@ -319,7 +328,7 @@ fn report_json(
     json.line()
 }
 
-fn describe(loaded: &Loaded, loading: Pace, options: &Options) -> String {
+fn describe(loaded: &Loaded, loading: Loading, options: &Options) -> String {
     let config = &loaded.config;
     let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
     format!(
@@ -336,7 +345,7 @@ fn describe(loaded: &Loaded, loading: Pace, options: &Options) -> String {
         loaded.transformer.context(),
         config.context_length,
         loaded.transformer.threads(),
-        loading.ms(),
+        loading.ns as f64 / 1e6,
         options.sampling.seed,
     )
 }

@@ -67,6 +67,15 @@ impl Pace {
     }
 }
 
+/// When the program began, and how long it took to load its model.
+#[derive(Debug, Clone, Copy)]
+pub struct Loading {
+    /// The machine's clock at the program's first instruction, in nanoseconds.
+    pub began_ns: u64,
+    /// Nanoseconds until the model could be used.
+    pub ns: u64,
+}
+
 /// How far and how to generate.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
