@@ -9,5 +9,6 @@ pub mod boot;
 pub mod elf;
 pub mod exit;
 pub mod flud;
+pub mod gate;
 pub mod llbc;
 pub mod options;
