@@ -6,6 +6,7 @@
 extern crate alloc;
 
 pub mod boot;
+pub mod calls;
 pub mod elf;
 pub mod exit;
 pub mod flud;
