@@ -24,6 +24,8 @@ use crate::sh;
 #[derive(Debug, PartialEq, Eq)]
 struct Head {
     arguments: Vec<String>,
+    /// Options of the compiler.
+    flags: Vec<String>,
     exit: Reason,
     expect: Vec<String>,
     forbid: Vec<String>,
@@ -32,8 +34,8 @@ struct Head {
     memory_mib: u64,
 }
 
-/// Compiles all programs and describes their tests.
-pub fn tests(paths: &Paths) -> Result<Vec<MachineTest>> {
+/// Compiles the programs and describes their tests, of those whose name contains `filter`.
+pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
     let folder = paths.root.join("crates/kernel/tests/payloads");
     let mut sources: Vec<_> = std::fs::read_dir(&folder)
         .with_context(|| format!("cannot list {}", folder.display()))?
@@ -50,12 +52,18 @@ pub fn tests(paths: &Paths) -> Result<Vec<MachineTest>> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
+        let test = |(cpu, cpus)| (format!("machine/payload/{name}/{cpu}/{cpus}"), cpu, cpus);
+        let mut wanted = [("max", 2), ("Nehalem", 1)].map(test).to_vec();
+        wanted.retain(|(name, ..)| filter.is_none_or(|f| name.contains(f)));
+        if wanted.is_empty() {
+            continue;
+        }
         let text = String::from_utf8_lossy(&read(&source)?).into_owned();
         let head = parse(&text).with_context(|| source.display().to_string())?;
-        let image = image(paths, &name, &source)?;
-        for (cpu, cpus) in [("max", 2), ("Nehalem", 1)] {
+        let image = image(paths, &name, &source, &head.flags)?;
+        for (name, cpu, cpus) in wanted {
             tests.push(MachineTest {
-                name: format!("machine/payload/{name}/{cpu}/{cpus}"),
+                name,
                 image: image.path.clone(),
                 kernel: image.kernel.clone(),
                 machine: Machine {
@@ -90,12 +98,13 @@ pub fn tests(paths: &Paths) -> Result<Vec<MachineTest>> {
 }
 
 /// An image whose payload is the program.
-fn image(paths: &Paths, name: &str, source: &Path) -> Result<Image> {
+fn image(paths: &Paths, name: &str, source: &Path, flags: &[String]) -> Result<Image> {
     let folder = paths.scratch("payloads")?;
     let program = folder.join(name);
     sh::output(
         Command::new("gcc")
             .args(["-O1", "-static", "-pthread"])
+            .args(flags)
             .arg(source)
             .arg("-o")
             .arg(&program),
@@ -118,6 +127,7 @@ fn parse(text: &str) -> Result<Head> {
     let mut exit = None;
     let mut head = Head {
         arguments: Vec::new(),
+        flags: Vec::new(),
         exit: Reason::Program(0),
         expect: Vec::new(),
         forbid: Vec::new(),
@@ -132,6 +142,7 @@ fn parse(text: &str) -> Result<Head> {
             continue;
         };
         match key {
+            "flags" => head.flags = split_words(value)?,
             "args" => head.arguments = split_words(value)?,
             "exit" if value == "payload-exception" => exit = Some(Reason::PayloadException),
             "exit" => exit = Some(Reason::Program(value.parse().context("exit")?)),

@@ -11,6 +11,11 @@
 //! the payload's stack. The way back must not use `sysret` (it goes to ring 3). Flags are restored with IF
 //! clear while still on the kernel stack, then the stack pointer, then `sti; jmp rcx`: the
 //! interrupt shadow of `sti` covers the jump.
+//!
+//! The gate is `syscall; ret` for a plain `call` (see `formats::gate`): it takes return address and flags to where the
+//! instruction leaves them. `clone` alone goes by way of a real `ret`, which the new thread makes on its own stack.
+//! Interrupts are on until `cli`; one that comes before counts as the kernel interrupted, which is right: it
+//! stays on the IST stack and comes back.
 
 use crate::{fault, linux, sched};
 use core::arch::global_asm;
@@ -172,6 +177,25 @@ global_asm!(
     "  iretq",
     "",
     ".balign 16",
+    ".globl gate_entry",
+    "gate_entry:",
+    "  pushfq",
+    "  pop r11",
+    "  cmp eax, {clone}",
+    "  je 2f",
+    "  cmp eax, {clone3}",
+    "  je 2f",
+    "  pop rcx",
+    "  cli",
+    "  jmp syscall_entry",
+    "2:",
+    "  lea rcx, [rip + 3f]",
+    "  cli",
+    "  jmp syscall_entry",
+    "3:",
+    "  ret",
+    "",
+    ".balign 16",
     ".globl syscall_entry",
     "syscall_entry:",
     "  mov gs:[8], rsp",
@@ -244,6 +268,8 @@ global_asm!(
     trap = sym trap,
     syscall = sym syscall,
     started = sym sched::started,
+    clone = const linux::CLONE as i32,
+    clone3 = const linux::CLONE3 as i32,
     data = const super::gdt::DATA as i32,
     code = const super::gdt::CODE as i32,
     syscall_vector = const SYSCALL as i32,
@@ -252,6 +278,7 @@ global_asm!(
 unsafe extern "C" {
     static trap_stubs: u8;
     fn syscall_entry();
+    fn gate_entry();
     fn thread_start();
 }
 
@@ -263,6 +290,11 @@ pub fn stub(vector: usize) -> u64 {
 /// Address of the system call entry.
 pub fn syscall_entry_address() -> u64 {
     syscall_entry as *const () as u64
+}
+
+/// Address of the gate: what payloads without `syscall` call.
+pub fn gate_address() -> u64 {
+    gate_entry as *const () as u64
 }
 
 /// Address where a thread that never ran starts; its stack pointer is at a [`Frame`].

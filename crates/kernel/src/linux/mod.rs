@@ -25,6 +25,11 @@ use errno::Errno;
 /// Number of `rt_sigreturn`, after which every register is new.
 pub const RT_SIGRETURN: u64 = 15;
 
+/// Number of `clone`.
+pub const CLONE: u64 = 56;
+/// Number of `clone3`.
+pub const CLONE3: u64 = 435;
+
 /// What a system call gives.
 pub type Answer = Result<usize, Errno>;
 
@@ -59,8 +64,8 @@ pub fn dispatch(frame: &mut Frame) {
             signal::sigreturn(frame);
             return;
         }
-        56 => thread::clone(frame, &args),
-        435 => thread::clone3(frame, &args),
+        CLONE => thread::clone(frame, &args),
+        CLONE3 => thread::clone3(frame, &args),
         130 => signal::sigsuspend(&args),
         _ => call(number, &args),
     };

@@ -10,6 +10,7 @@ mod source;
 
 use crate::cpu::cpuid;
 use crate::cpu::fpu;
+use crate::cpu::trap::gate_address;
 use crate::linux::errno::Errno;
 use crate::linux::file::{Disk, with_volume};
 use crate::linux::misc;
@@ -20,6 +21,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use formats::elf::{self, ElfError, Executable, Segment};
+use formats::gate::AT_BAREFLOW_GATE;
 use source::Source;
 use spin::Once;
 
@@ -321,7 +323,7 @@ fn build_stack(executable: &Executable, args: &[String]) -> Result<u64, LoadErro
     random[..8].copy_from_slice(&misc::random().to_le_bytes());
     random[8..].copy_from_slice(&misc::random().to_le_bytes());
     let random = put(&random);
-    let words = 1 + argv.len() + 1 + envp.len() + 1 + 2 * 20;
+    let words = 1 + argv.len() + 1 + envp.len() + 1 + 2 * 21;
     let needed = strings.len() + 8 * words + 64;
     if needed > STACK_BYTES / 2 {
         return Err(LoadError::Arguments { bytes: needed });
@@ -348,7 +350,8 @@ fn build_stack(executable: &Executable, args: &[String]) -> Result<u64, LoadErro
         (26, 0),                                      // AT_HWCAP2
         (31, at(name)),                               // AT_EXECFN
         (51, fpu::bytes() as u64 + 1536),             // AT_MINSIGSTKSZ
-        (0, 0),                                       // AT_NULL
+        (AT_BAREFLOW_GATE, gate_address()),
+        (0, 0), // AT_NULL
     ];
     let mut stack = alloc::vec![argv.len() as u64];
     stack.extend(argv.iter().map(|&offset| at(offset)));
