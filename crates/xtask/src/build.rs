@@ -29,15 +29,31 @@ const MAX_KERNEL_BYTES: usize = 1 << 20;
 
 /// Makes everything that is not up to date.
 pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
+    steps(paths, quiet, None)
+}
+
+/// A step of the build: its name, and what does it.
+type Step<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
+
+/// Makes what is not up to date of the steps whose names contain `only`.
+pub fn steps(paths: &Paths, quiet: bool, only: Option<&str>) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
-    step("runtime", quiet, || runtime_elf::make(paths, quiet))?;
-    step("exec", quiet, || exec(paths, quiet))?;
-    step("guest modules", quiet, || guest_bitcode::llama(paths))?;
-    step("kernel", quiet, || kernel(paths, quiet))?;
-    step("boot stages", quiet, || boot_stages::make(paths))?;
-    step("boot loaders", quiet, || grub::make(paths))?;
-    step("kvm probe", quiet, || kvm_probe(paths))
+    let steps: [Step; 7] = [
+        ("runtime", &|| runtime_elf::make(paths, quiet)),
+        ("exec", &|| exec(paths, quiet)),
+        ("guest modules", &|| guest_bitcode::llama(paths)),
+        ("kernel", &|| kernel(paths, quiet)),
+        ("boot stages", &|| boot_stages::make(paths)),
+        ("boot loaders", &|| grub::make(paths)),
+        ("kvm probe", &|| kvm_probe(paths)),
+    ];
+    for (name, make) in steps {
+        if only.is_none_or(|only| name.contains(only)) {
+            step(name, quiet, make)?;
+        }
+    }
+    Ok(())
 }
 
 /// Compiles one package with flags of its own; gives back the folder of the results.

@@ -85,15 +85,31 @@ pub fn stories_image(paths: &Paths) -> Result<Image> {
 
 /// Runs the machine tests whose name contains `filter`.
 pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
-    let mut tests = matrix(&hello_image(paths)?);
-    tests.extend(guests::machine_tests(&guests::image(paths)?));
-    tests.extend(payloads::tests(paths)?);
+    // A filter that names a group spares the images of the others.
+    let wanted = |group: &str| filter.is_none_or(|f| f.starts_with(group) || !is_group(f));
+    let mut tests = Vec::new();
+    if wanted("machine/boot/") {
+        tests.extend(matrix(&hello_image(paths)?));
+    }
+    if wanted("machine/guest/") {
+        tests.extend(guests::machine_tests(&guests::image(paths)?));
+    }
+    if wanted("machine/payload/") {
+        tests.extend(payloads::tests(paths, filter)?);
+    }
     if let Some(filter) = filter {
         tests.retain(|t| t.name.contains(filter));
     }
     let artifacts = Artifacts::at(paths.artifacts());
     let outcomes = run_all(tests, &artifacts, &paths.scratch("logs")?);
     Ok(count(&outcomes))
+}
+
+/// Whether a filter starts with the name of a group of machine tests.
+fn is_group(filter: &str) -> bool {
+    ["machine/boot/", "machine/guest/", "machine/payload/"]
+        .iter()
+        .any(|group| filter.starts_with(group))
 }
 
 /// Runs the tests of guests as Linux processes.

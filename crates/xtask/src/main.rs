@@ -50,6 +50,9 @@ enum Task {
         /// Say nothing unless something fails
         #[arg(long)]
         quiet: bool,
+        /// Only the steps with this in their names (`kernel`, `runtime`, `boot`, ...)
+        #[arg(long)]
+        only: Option<String>,
     },
     /// Boot SmolLM2 from a disk image and let it write
     Demo {
@@ -61,6 +64,9 @@ enum Task {
     Test {
         /// Part of a suite's name
         filter: Option<String>,
+        /// Take the artefacts as they are
+        #[arg(long)]
+        built: bool,
     },
     /// rustfmt, clippy without warnings, licences
     Check,
@@ -123,8 +129,11 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<ExitCode> {
     let paths = Paths::find()?;
     match task {
-        Task::Build { quiet } => build::all(&paths, quiet)?,
-        Task::Test { filter } => {
+        Task::Build { quiet, only } => build::steps(&paths, quiet, only.as_deref())?,
+        Task::Test { filter, built } => {
+            if !built {
+                build::all(&paths, false)?;
+            }
             if !test::all(&paths, filter.as_deref())? {
                 return Ok(ExitCode::FAILURE);
             }

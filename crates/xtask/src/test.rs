@@ -16,7 +16,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::build;
 use crate::golden;
 use crate::machines;
 use crate::paths::Paths;
@@ -64,7 +63,6 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
         ("machine", Box::new(|| machines::suite(paths, named))),
         ("golden", Box::new(|| golden::suite(paths, named))),
     ];
-    build::all(paths, false)?;
     let mut total = Counts::default();
     for (name, suite) in suites {
         // `machine/boot/uefi` names tests inside the suite `machine`.
