@@ -7,11 +7,15 @@
 //! - every segment lies in the file, is not larger there than in memory, ends below [`USER_END`], and starts at
 //!   [`USER_START`] or above;
 //! - segments ascend and do not share a page; none is writable and executable;
+//! - a cold segment (`formats::cold`) is page aligned, in memory and counted from the first cold byte of the file, and
+//!   is not writable; whether its content is there is for [`Executable::check_cold`], since it may be in another file;
 //! - the entry point lies in an executable segment, and there is one;
 //! - the program headers are in memory at [`Executable::headers_address`] if that is not `None`.
 //!
 //! Source: System V ABI, generic part, chapters 4 and 5; AMD64 supplement.
 
+use crate::calls::BUILD_ID_BYTES;
+use crate::cold::PF_COLD;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -26,9 +30,10 @@ pub const PROGRAM_HEADER_BYTES: usize = 56;
 /// Most program headers that are looked at.
 pub const MAX_PROGRAM_HEADERS: usize = 64;
 /// So many bytes from the start of the file are enough for [`Executable::parse`] if the program headers
-/// follow the file header, as every linker places them.
-pub const HEAD_BYTES: usize = HEADER_BYTES + MAX_PROGRAM_HEADERS * PROGRAM_HEADER_BYTES;
+/// follow the file header, as every linker places them. Notes are found if they lie in there, too.
+pub const HEAD_BYTES: usize = PAGE as usize;
 const PAGE: u64 = 4096;
+const _: () = assert!(HEADER_BYTES + MAX_PROGRAM_HEADERS * PROGRAM_HEADER_BYTES <= HEAD_BYTES);
 
 /// Protection of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +59,8 @@ pub struct Segment {
     pub file_bytes: u64,
     /// Protection.
     pub protection: Protection,
+    /// Its pages are read one by one when they are touched (`formats::cold`).
+    pub cold: bool,
 }
 
 impl Segment {
@@ -74,6 +81,8 @@ pub struct Executable {
     pub headers_address: Option<u64>,
     /// Number of program headers.
     pub header_count: u16,
+    /// GNU build id, filled up with zeroes; `None` if there is no such note in the first [`HEAD_BYTES`].
+    pub build_id: Option<[u8; BUILD_ID_BYTES]>,
 }
 
 /// Why a payload was refused.
@@ -149,6 +158,15 @@ pub enum ElfError {
     WritableCode {
         /// Number of the program header.
         index: usize,
+    },
+    /// A cold segment that is writable or not page aligned.
+    Cold {
+        /// Number of the program header.
+        index: usize,
+        /// Its address.
+        address: u64,
+        /// Where it starts in the file.
+        offset: u64,
     },
     /// Nothing to load.
     NoSegments,
@@ -231,6 +249,14 @@ impl fmt::Display for ElfError {
                     "segment {index} is writable and executable (split it: ld -z separate-code)"
                 )
             }
+            Self::Cold {
+                index,
+                address,
+                offset,
+            } => write!(
+                f,
+                "cold segment {index} at {address:#x}, offset {offset:#x} of the file, is writable or not page aligned"
+            ),
             Self::NoSegments => write!(f, "no segment to load"),
             Self::Entry { address } => {
                 write!(
@@ -264,6 +290,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 const PT_LOAD: u32 = 1;
 const PT_INTERP: u32 = 3;
+const PT_NOTE: u32 = 4;
 
 impl Executable {
     /// Parses the head of a payload: `head` are the first bytes of a file of `file_bytes` bytes,
@@ -336,7 +363,34 @@ impl Executable {
             segments,
             headers_address,
             header_count,
+            build_id: build_id(head, table),
         })
+    }
+
+    /// Where the content of the cold segments starts in the file; `None` if there are none.
+    pub fn cold_offset(&self) -> Option<u64> {
+        let cold = self.segments.iter().filter(|segment| segment.cold);
+        cold.map(|segment| segment.file_offset).min()
+    }
+
+    /// Checks that the content of all cold segments lies within `bytes` from [`Executable::cold_offset`] on.
+    ///
+    /// # Errors
+    /// [`ElfError::SegmentOutsideFile`], with places counted from there.
+    pub fn check_cold(&self, bytes: u64) -> Result<(), ElfError> {
+        let base = self.cold_offset().unwrap_or(0);
+        for (index, segment) in self.segments.iter().enumerate() {
+            let offset = segment.file_offset.wrapping_sub(base);
+            if segment.cold && offset + segment.file_bytes > bytes {
+                return Err(ElfError::SegmentOutsideFile {
+                    index,
+                    offset,
+                    bytes: segment.file_bytes,
+                    file: bytes,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// First address behind all segments: where the heap starts.
@@ -364,6 +418,7 @@ fn parse_segments(table: &[u8], file_bytes: u64) -> Result<Vec<Segment>, ElfErro
                 write: flags & 2 != 0,
                 read: flags & 4 != 0,
             },
+            cold: flags & PF_COLD != 0,
         };
         if segment.memory_bytes == 0 && segment.file_bytes == 0 {
             continue;
@@ -374,7 +429,8 @@ fn parse_segments(table: &[u8], file_bytes: u64) -> Result<Vec<Segment>, ElfErro
             address,
             ..
         } = segment;
-        if offset.checked_add(bytes).is_none_or(|end| end > file_bytes) {
+        let end = offset.checked_add(bytes);
+        if end.is_none_or(|end| end > file_bytes && !segment.cold) {
             return Err(ElfError::SegmentOutsideFile {
                 index,
                 offset,
@@ -413,12 +469,64 @@ fn parse_segments(table: &[u8], file_bytes: u64) -> Result<Vec<Segment>, ElfErro
         if segment.protection.write && segment.protection.execute {
             return Err(ElfError::WritableCode { index });
         }
+        if segment.cold && (segment.protection.write || !address.is_multiple_of(PAGE)) {
+            return Err(ElfError::Cold {
+                index,
+                address,
+                offset,
+            });
+        }
         segments.push(segment);
     }
     if segments.is_empty() {
         return Err(ElfError::NoSegments);
     }
+    let cold = segments.iter().filter(|segment| segment.cold);
+    let base = cold.map(|segment| segment.file_offset).min().unwrap_or(0);
+    for (index, segment) in segments.iter().enumerate() {
+        if segment.cold && !(segment.file_offset - base).is_multiple_of(PAGE) {
+            return Err(ElfError::Cold {
+                index,
+                address: segment.address,
+                offset: segment.file_offset,
+            });
+        }
+    }
     Ok(segments)
+}
+
+/// The GNU build id among the notes that lie in `head`.
+fn build_id(head: &[u8], table: &[u8]) -> Option<[u8; BUILD_ID_BYTES]> {
+    let notes = |header: &[u8]| {
+        let start = usize::try_from(u64_at(header, 8)).ok()?;
+        let end = start.checked_add(usize::try_from(u64_at(header, 32)).ok()?)?;
+        head.get(start..end)
+    };
+    table
+        .chunks_exact(PROGRAM_HEADER_BYTES)
+        .filter(|header| u32_at(header, 0) == PT_NOTE)
+        .filter_map(notes)
+        .find_map(build_id_of_notes)
+}
+
+/// Notes (generic ABI, chapter 5): sizes of name and descriptor, type, name, descriptor; the last two fill 4-byte words.
+fn build_id_of_notes(mut notes: &[u8]) -> Option<[u8; BUILD_ID_BYTES]> {
+    const NT_GNU_BUILD_ID: u32 = 3;
+    loop {
+        let head = notes.get(..12)?;
+        let name_bytes = u32_at(head, 0) as usize;
+        let bytes = u32_at(head, 4) as usize;
+        let at = 12 + name_bytes.checked_next_multiple_of(4)?;
+        let end = at.checked_add(bytes)?;
+        let (name, content) = (notes.get(12..12 + name_bytes)?, notes.get(at..end)?);
+        if name == b"GNU\0" && u32_at(head, 8) == NT_GNU_BUILD_ID {
+            let mut id = [0; BUILD_ID_BYTES];
+            let kept = bytes.min(BUILD_ID_BYTES);
+            id[..kept].copy_from_slice(&content[..kept]);
+            return Some(id);
+        }
+        notes = notes.get(end.checked_next_multiple_of(4)?..)?;
+    }
 }
 
 #[cfg(test)]
@@ -563,6 +671,93 @@ mod tests {
             let result = Executable::parse(&elf, FILE_BYTES);
             assert_eq!(result, Err(ElfError::Entry { address: entry }));
         }
+    }
+
+    /// A valid payload whose second segment is cold, with its content at `offset`.
+    fn evicted(flags: u32, offset: u64, address: u64) -> Vec<u8> {
+        let mut elf = valid();
+        segment(
+            &mut elf,
+            1,
+            flags | PF_COLD,
+            offset,
+            address,
+            0x3000,
+            0x3000,
+        );
+        elf
+    }
+
+    #[test]
+    fn cold_segments_may_lie_behind_the_file() {
+        let elf = Executable::parse(&evicted(5, 0x8000, 0x40_2000), FILE_BYTES).unwrap();
+        assert!(elf.segments[1].cold && !elf.segments[0].cold);
+        assert_eq!(elf.cold_offset(), Some(0x8000));
+        assert_eq!(elf.check_cold(0x3000), Ok(()));
+        let cut = elf.check_cold(0x2FFF);
+        assert!(matches!(
+            cut,
+            Err(ElfError::SegmentOutsideFile {
+                index: 1,
+                offset: 0,
+                ..
+            })
+        ));
+        let hot = Executable::parse(&valid(), FILE_BYTES).unwrap();
+        assert_eq!((hot.cold_offset(), hot.check_cold(0)), (None, Ok(())));
+    }
+
+    #[test]
+    fn cold_segments_are_constant_and_page_aligned() {
+        for (flags, offset, address) in [
+            (6, 0x8000, 0x40_2000),
+            (4, 0x8000, 0x40_2010),
+            (4, u64::MAX, 0x40_2000),
+        ] {
+            let elf = evicted(flags, offset, address);
+            assert!(
+                Executable::parse(&elf, FILE_BYTES).is_err(),
+                "{flags} {offset:#x} {address:#x}"
+            );
+        }
+        // Two cold segments, one of them in the middle of a page of the content.
+        let mut elf = evicted(4, 0x8000, 0x40_2000);
+        segment(&mut elf, 0, 5 | PF_COLD, 0x7008, 0x40_0000, 0x1000, 0x2000);
+        let found = Executable::parse(&elf, FILE_BYTES);
+        assert!(
+            matches!(found, Err(ElfError::Cold { index: 1, .. })),
+            "{found:?}"
+        );
+    }
+
+    #[test]
+    fn the_build_id_is_found_among_the_notes() {
+        let with = |notes: &[u8]| {
+            let mut elf = valid();
+            let at = elf.len() as u64 + PROGRAM_HEADER_BYTES as u64;
+            elf.resize(elf.len() + PROGRAM_HEADER_BYTES, 0);
+            put(&mut elf, 56, &3u16.to_le_bytes());
+            segment(&mut elf, 2, 4, at, 0x40_0000 + at, notes.len() as u64, 0);
+            let header = HEADER_BYTES + 2 * PROGRAM_HEADER_BYTES;
+            put(&mut elf, header, &PT_NOTE.to_le_bytes());
+            elf.extend_from_slice(notes);
+            Executable::parse(&elf, FILE_BYTES).unwrap().build_id
+        };
+        let abi = b"\x04\0\0\0\x05\0\0\0\x01\0\0\0GNU\0abcde\0\0\0";
+        let id = b"\x04\0\0\0\x08\0\0\0\x03\0\0\0GNU\x00BUILD-ID";
+        let mut expected = [0; BUILD_ID_BYTES];
+        expected[..8].copy_from_slice(b"BUILD-ID");
+        assert_eq!(with(&[&abi[..], id].concat()), Some(expected));
+        assert_eq!(with(abi), None);
+        assert_eq!(with(&id[..23]), None);
+        assert_eq!(
+            with(b"\xff\xff\xff\xff\xff\xff\xff\xff\x03\0\0\0GNU\0"),
+            None
+        );
+        assert_eq!(
+            Executable::parse(&valid(), FILE_BYTES).unwrap().build_id,
+            None
+        );
     }
 
     #[test]

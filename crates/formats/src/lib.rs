@@ -7,6 +7,7 @@ extern crate alloc;
 
 pub mod boot;
 pub mod calls;
+pub mod cold;
 pub mod elf;
 pub mod exit;
 pub mod flud;
