@@ -7,10 +7,15 @@ extern crate alloc;
 
 pub mod boot;
 pub mod calls;
+pub mod checksum;
 pub mod cold;
+pub mod cpu;
 pub mod elf;
 pub mod exit;
 pub mod flud;
 pub mod gate;
 pub mod llbc;
 pub mod options;
+pub mod record;
+pub mod slots;
+pub mod snap;
