@@ -14,6 +14,7 @@ pub mod elf;
 pub mod exit;
 pub mod flud;
 pub mod gate;
+pub mod link;
 pub mod llbc;
 pub mod options;
 pub mod record;
