@@ -184,6 +184,12 @@ fn symbols(listing: &str) -> (Vec<&str>, Vec<&str>) {
             _ => exports.push(name),
         }
     }
+    // What assembly in the module defines is listed twice: as that, and as undefined.
+    for list in [&mut imports, &mut exports] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    imports.retain(|name| exports.binary_search(name).is_err());
     (imports, exports)
 }
 

@@ -115,7 +115,7 @@ pub fn finish(
     scratch: &Path,
 ) -> Result<Vec<GuestModule>, Error> {
     let rust = scratch.join("rust.bc");
-    sysroot(scratch, &rust)?;
+    sysroot(scratch, &["core", "alloc"], &rust)?;
     let shim = scratch.join("shims.ll");
     let mut undefined = BTreeSet::new();
     for (_, file) in modules.iter().chain([&(RUST.to_owned(), rust.clone())]) {
@@ -244,8 +244,37 @@ fn bitcode_beside(rlib: &Path) -> Result<PathBuf, Error> {
         .ok_or_else(|| broken(rlib, "there is no bitcode beside it"))
 }
 
-/// Bitcode of `core` and `alloc`, from the libraries of the toolchain.
-fn sysroot(scratch: &Path, joined: &Path) -> Result<(), Error> {
+/// One bitcode file of a package, all it depends on, and Rust's `core`, `alloc` and `compiler_builtins`: what the symbols
+/// in `keep` reach of them. Symbols of the package win over those of `compiler_builtins`.
+///
+/// # Errors
+/// Cargo's refusal, LLVM tools that are missing, or a symbol that is not defined.
+pub fn library(package: &Package, scratch: &Path, keep: &[&str]) -> Result<PathBuf, Error> {
+    let crates = compile(package)?;
+    let rust = scratch.join("rust.bc");
+    sysroot(scratch, &["core", "alloc", "compiler_builtins"], &rust)?;
+    let joined = scratch.join("joined.bc");
+    let mut link = Command::new("llvm-link-22");
+    link.args(crates.iter().map(|c| &c.1))
+        .arg(&rust)
+        .arg("-o")
+        .arg(&joined);
+    tool(&mut link, &joined)?;
+    let defined = symbols(&joined)?.1;
+    if let Some(missing) = keep.iter().find(|k| !defined.contains(**k)) {
+        return Err(broken(
+            package.folder,
+            format!("{} does not define {missing}", package.name),
+        ));
+    }
+    let keep: Vec<String> = keep.iter().map(|k| (*k).to_owned()).collect();
+    let made = scratch.join(format!("{}.bc", package.name));
+    trim(&joined, &keep.iter().collect::<Vec<_>>(), &made)?;
+    Ok(made)
+}
+
+/// Bitcode of some of the toolchain's libraries. Members without bitcode (written in assembly) are left out.
+fn sysroot(scratch: &Path, libraries: &[&str], joined: &Path) -> Result<(), Error> {
     let root = tool(
         Command::new("rustc").args(["--print", "sysroot"]),
         Path::new("rustc"),
@@ -255,7 +284,7 @@ fn sysroot(scratch: &Path, joined: &Path) -> Result<(), Error> {
         .join(TARGET)
         .join("lib");
     let mut parts = Vec::new();
-    for name in ["core", "alloc"] {
+    for name in libraries {
         let prefix = format!("lib{name}-");
         let library = std::fs::read_dir(&folder)
             .map_err(|e| Error::io("list", &folder, e))?
@@ -284,8 +313,11 @@ fn sysroot(scratch: &Path, joined: &Path) -> Result<(), Error> {
             let bitcode = object.with_extension("bc");
             let mut copy = Command::new("llvm-objcopy-22");
             copy.arg(format!("--dump-section=.llvmbc={}", bitcode.display()));
-            tool(copy.arg(&object).arg("/dev/null"), &object)?;
-            parts.push(bitcode);
+            copy.arg(&object).arg("/dev/null");
+            if has_bitcode(&object)? {
+                tool(&mut copy, &object)?;
+                parts.push(bitcode);
+            }
         }
     }
     tool(
@@ -296,6 +328,12 @@ fn sysroot(scratch: &Path, joined: &Path) -> Result<(), Error> {
         joined,
     )?;
     Ok(())
+}
+
+/// Whether an object file carries its bitcode.
+fn has_bitcode(object: &Path) -> Result<bool, Error> {
+    let mut list = Command::new("llvm-readelf-22");
+    Ok(tool(list.arg("-SW").arg(object), object)?.contains(".llvmbc"))
 }
 
 /// IR of the symbols rustc makes when it links a program: `__rust_no_alloc_shim_is_unstable` (marks that an allocator

@@ -1,0 +1,97 @@
+//! Makes `native.llbc`: the support code of exported programs as one bitcode module.
+//!
+//! The crate `native` and what it needs of Rust's libraries, as rustc compiles them for any x86-64; `engine::export` links
+//! it with a program and optimises both for the CPU at hand.
+
+use anyhow::Result;
+use bareflow::guest::rust::{Package, library};
+use bareflow::guest::wrap;
+
+use crate::build::write_if_changed;
+use crate::paths::Paths;
+
+/// What a program may call of it, and where it starts.
+const INTERFACE: &[&str] = &[
+    "bareflow_native_start",
+    "bf_alloc",
+    "bf_arg",
+    "bf_arg_count",
+    "bf_console_read",
+    "bf_console_write",
+    "bf_cpu_count",
+    "bf_exit",
+    "bf_file_close",
+    "bf_file_open",
+    "bf_file_read",
+    "bf_file_size",
+    "bf_free",
+    "bf_interrupted",
+    "bf_parallel",
+    "bf_random_seed",
+    "bf_time_ns",
+    "profile_begin",
+    "profile_end",
+    "rust_eh_personality",
+];
+
+/// What generated code may call without saying so in IR: the list of the runtime (`platform/api.rs`, `helpers`).
+const HELPERS: &[&str] = &[
+    "memcpy",
+    "memmove",
+    "memset",
+    "memcmp",
+    "bcmp",
+    "strlen",
+    "fma",
+    "fmaf",
+    "floor",
+    "floorf",
+    "ceil",
+    "ceilf",
+    "trunc",
+    "truncf",
+    "rint",
+    "rintf",
+    "nearbyint",
+    "nearbyintf",
+    "round",
+    "roundf",
+    "fmod",
+    "fmodf",
+    "fmin",
+    "fminf",
+    "fmax",
+    "fmaxf",
+    "__udivti3",
+    "__umodti3",
+    "__divti3",
+    "__modti3",
+    "__multi3",
+    "__ashlti3",
+    "__lshrti3",
+    "__ashrti3",
+    "__floattisf",
+    "__floattidf",
+    "__floatuntisf",
+    "__floatuntidf",
+    "__fixsfti",
+    "__fixdfti",
+    "__fixunssfti",
+    "__fixunsdfti",
+];
+
+/// Makes the artefact if it is not up to date.
+pub fn make(paths: &Paths) -> Result<()> {
+    let target = paths.separate_target("native");
+    let package = Package {
+        folder: &paths.root,
+        name: "native",
+        target: &target,
+    };
+    let keep = [INTERFACE, HELPERS].concat();
+    let bitcode = library(&package, &paths.scratch("native-bitcode")?, &keep)?;
+    write_if_changed(
+        &paths.artifacts().join("native.llbc"),
+        &wrap("native", &bitcode)?,
+    )
+}
