@@ -262,7 +262,7 @@ unsafe extern "C" fn profile_begin(_name: *const u8) {}
 unsafe extern "C" fn profile_end(_name: *const u8) {}
 
 /// Bitcode of Rust's `core` names it for unwinding, which guests do not do.
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() -> ! {
     let mut out = Stderr::new();

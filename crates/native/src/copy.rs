@@ -216,7 +216,7 @@ pub unsafe fn compare(a: *const u8, b: *const u8, len: usize) -> i32 {
 }
 
 /// The symbols. Their names are the C library's.
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 mod symbols {
     use super::{compare, copy, set};
 

@@ -1,77 +1,45 @@
 //! Whether this CPU has what the code was compiled for.
 //!
-//! The export puts the list beside the code: for each word of CPUID that matters, the bits that must be set. Code that
-//! needs a feature is not reached before it was looked for; the entry and this check are compiled for any x86-64.
+//! The export puts the words of `formats::cpu` beside the code. Nothing compiled for more than any x86-64 may run before
+//! they were compared; so the export compiles the start for any x86-64, too.
 
 use crate::output::Stderr;
+use core::arch::x86_64::{__cpuid, __cpuid_count};
 use core::fmt::Write;
+use formats::cpu::CpuFeatures;
 
-/// One word of CPUID (register 0 eax, 1 ebx, 2 ecx, 3 edx), or of XCR0 (leaf [`XCR0`]), and the bits needed of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(C)]
-pub struct Need {
-    /// CPUID leaf.
-    pub leaf: u32,
-    /// Subleaf.
-    pub subleaf: u32,
-    /// Register.
-    pub register: u32,
-    /// Bits.
-    pub bits: u32,
-}
-
-/// Stands for the register that says which vector state the system keeps.
-pub const XCR0: u32 = u32::MAX;
-
-fn word(need: &Need) -> u32 {
-    use core::arch::x86_64::{__cpuid, __cpuid_count};
-    if need.leaf == XCR0 {
-        const OSXSAVE: u32 = 1 << 27;
-        if __cpuid(1).ecx & OSXSAVE == 0 {
-            return 0;
-        }
-        let low: u32;
-        // SAFETY: the system enabled the instruction.
-        unsafe {
-            core::arch::asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") _, options(nomem, nostack))
-        };
-        return low;
-    }
-    // The highest basic or extended leaf.
-    if need.leaf > __cpuid(need.leaf & 0x8000_0000).eax {
+/// XCR0, or 0 where the system does not save vector registers by XSAVE.
+fn xcr0() -> u64 {
+    const OSXSAVE: u32 = 1 << 27;
+    if __cpuid(1).ecx & OSXSAVE == 0 {
         return 0;
     }
-    let found = __cpuid_count(need.leaf, need.subleaf);
-    match need.register {
-        0 => found.eax,
-        1 => found.ebx,
-        2 => found.ecx,
-        _ => found.edx,
+    let (low, high): (u32, u32);
+    // SAFETY: the system enabled the instruction.
+    unsafe {
+        core::arch::asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") high, options(nomem, nostack));
     }
+    u64::from(high) << 32 | u64::from(low)
 }
 
-/// The first need this CPU does not meet, with the bits it lacks.
-pub fn lacking(needs: &[Need]) -> Option<Need> {
-    needs.iter().find_map(|need| {
-        let bits = need.bits & !word(need);
-        (bits != 0).then_some(Need { bits, ..*need })
-    })
+/// What the processor and the system have.
+pub fn found() -> CpuFeatures {
+    let ask = |leaf, subleaf| {
+        let r = __cpuid_count(leaf, subleaf);
+        [r.eax, r.ebx, r.ecx, r.edx]
+    };
+    CpuFeatures::detect(ask, xcr0())
 }
 
 /// Ends the process with a message if the CPU lacks something.
-pub fn check(needs: &[Need]) {
-    if let Some(lack) = lacking(needs) {
+pub fn check(needs: &CpuFeatures) {
+    let lacking = needs.missing(&found());
+    if lacking != CpuFeatures::NONE {
         let mut out = Stderr::new();
         let _ = writeln!(
             out,
-            "error: this program was compiled for another processor: CPUID leaf {:#x}, subleaf {}, {} lacks bits {:#x}; \
-             export it again on this machine, or boot the image's runtime (bareflow run --slot base)",
-            lack.leaf,
-            lack.subleaf,
-            ["eax", "ebx", "ecx", "edx"]
-                .get(lack.register as usize)
-                .unwrap_or(&"?"),
-            lack.bits
+            "error: this program was compiled for another processor; this one lacks {lacking}; export it again here, or \
+             boot the image's runtime (bareflow run --slot base)"
         );
         out.flush();
         crate::gate::exit(crate::EXIT_REFUSED);
@@ -82,32 +50,13 @@ pub fn check(needs: &[Need]) {
 mod tests {
     use super::*;
 
-    fn need(leaf: u32, register: u32, bits: u32) -> Need {
-        Need {
-            leaf,
-            subleaf: 0,
-            register,
-            bits,
-        }
-    }
-
     #[test]
-    fn what_is_there_is_found() {
-        // SSE2, FXSR; x87 and SSE state where XCR0 exists.
-        assert_eq!(lacking(&[need(1, 3, 1 << 26 | 1 << 24)]), None);
-        if std::arch::is_x86_feature_detected!("avx") {
-            assert_eq!(lacking(&[need(XCR0, 0, 7)]), None);
-        }
-    }
-
-    #[test]
-    fn what_is_not_there_is_named() {
-        // Leaf 0x6FFF_FFFF does not exist; bit 20 of leaf 1's edx is reserved.
-        assert_eq!(
-            lacking(&[need(0x6FFF_FFFF, 0, 4)]),
-            Some(need(0x6FFF_FFFF, 0, 4))
-        );
-        let list = [need(1, 3, 1 << 26), need(1, 3, 1 << 20 | 1 << 26)];
-        assert_eq!(lacking(&list), Some(need(1, 3, 1 << 20)));
+    fn the_processor_has_what_it_has() {
+        let found = found();
+        assert!(found.is_subset_of(&found));
+        let sse2 = CpuFeatures::from_llvm(["+sse2", "+fxsr"]);
+        assert_eq!(sse2.missing(&found), CpuFeatures::NONE);
+        let avx512f = std::arch::is_x86_feature_detected!("avx512f");
+        assert_eq!(found.has("avx512f"), avx512f);
     }
 }

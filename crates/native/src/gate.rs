@@ -90,7 +90,7 @@ unsafe extern "C" {
         argument: *const c_void,
     ) -> isize;
     fn bareflow_sigreturn();
-    #[cfg(not(test))]
+    #[cfg(feature = "freestanding")]
     static mut bareflow_gate: usize;
 }
 
@@ -168,7 +168,7 @@ macro_rules! call {
 ///
 /// # Safety
 /// `gate` is the address of code that behaves as `formats::gate` says; no other thread runs.
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 pub unsafe fn set(gate: usize) {
     // SAFETY: as the caller promised; a word of data, read by assembly only.
     unsafe { (&raw mut bareflow_gate).write(gate) }

@@ -20,8 +20,8 @@
 
 #![cfg_attr(not(test), no_std)]
 #![allow(unsafe_code)]
-// Tests have no start of their own.
-#![cfg_attr(test, allow(dead_code))]
+// Without its start most of it is called by nobody.
+#![cfg_attr(not(feature = "freestanding"), allow(dead_code))]
 
 mod api;
 mod arguments;
@@ -37,13 +37,13 @@ mod names;
 mod numbers;
 mod output;
 mod pool;
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 mod start;
 
 /// Exit code of a program that cannot be run.
 const EXIT_REFUSED: i32 = 63;
 
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     use core::fmt::Write;

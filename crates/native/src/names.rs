@@ -49,7 +49,7 @@ impl<'a> Names<'a> {
     }
 }
 
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 mod linked {
     unsafe extern "C" {
         pub static bareflow_names: u8;
@@ -60,7 +60,7 @@ mod linked {
 }
 
 /// The function of the program that `address` lies in, and the offset in it.
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 pub fn locate(address: usize) -> Option<(&'static str, usize)> {
     use linked::*;
     // SAFETY: the linker puts both symbols around one table of bytes that nobody writes.
@@ -79,8 +79,8 @@ pub fn locate(address: usize) -> Option<(&'static str, usize)> {
         .flatten()
 }
 
-/// Tests are not linked by our linker.
-#[cfg(test)]
+/// Only our linker makes the table.
+#[cfg(not(feature = "freestanding"))]
 pub fn locate(_address: usize) -> Option<(&'static str, usize)> {
     None
 }

@@ -23,7 +23,7 @@ fn nearest_f32(x: f32) -> f32 {
     ((x + shift) - shift).copysign(x)
 }
 
-#[cfg(not(test))]
+#[cfg(feature = "freestanding")]
 mod symbols {
     #[unsafe(no_mangle)]
     extern "C" fn nearbyint(x: f64) -> f64 {

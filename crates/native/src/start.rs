@@ -3,11 +3,12 @@
 //! Stack at the start (System V ABI AMD64, 3.4.1), from low to high: argc, argv, 0, envp, 0, auxv, strings.
 
 use crate::arguments::{self, Own};
-use crate::cpu::{self, Need};
+use crate::cpu;
 use crate::output::Stderr;
 use crate::{api, clock, fault, files, gate, heap, interrupt, pool};
 use core::arch::global_asm;
 use core::fmt::Write;
+use formats::cpu::{self as cpu_features, CpuFeatures};
 
 global_asm!(
     ".text",
@@ -25,9 +26,8 @@ global_asm!(
 
 unsafe extern "C" {
     fn bf_main() -> i32;
-    /// What the CPU must have; the export defines both.
-    static bareflow_needs: [Need; 0];
-    static bareflow_needs_count: u64;
+    /// What the CPU must have; the export defines it.
+    static bareflow_needs: [u32; cpu_features::WORDS];
 }
 
 /// Most arguments that are looked at.
@@ -125,12 +125,9 @@ unsafe extern "C" fn bareflow_native_start(stack: *const usize) -> ! {
         // SAFETY: not behind the end yet.
         at = unsafe { at.add(1) };
     }
-    // SAFETY: the export defines so many of them.
-    cpu::check(unsafe {
-        core::slice::from_raw_parts(
-            (&raw const bareflow_needs).cast::<Need>(),
-            bareflow_needs_count as usize,
-        )
+    cpu::check(&CpuFeatures {
+        // SAFETY: the export defines as many words.
+        words: unsafe { bareflow_needs },
     });
     // SAFETY: the environment ends with a null; its strings stay.
     let is_machine = unsafe { strings(environment) }.any(|e| e.starts_with(b"BAREFLOW_MACHINE="));

@@ -13,6 +13,7 @@ use crate::boot_stages;
 use crate::grub;
 use crate::guest_bitcode;
 use crate::ksyms;
+use crate::native_bitcode;
 use crate::paths::Paths;
 use crate::runtime_elf;
 use crate::sh::{cargo, run, step};
@@ -39,7 +40,8 @@ type Step<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
 pub fn steps(paths: &Paths, quiet: bool, only: Option<&str>) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
-    let steps: [Step; 7] = [
+    let steps: [Step; 8] = [
+        ("native support", &|| native_bitcode::make(paths)),
         ("runtime", &|| runtime_elf::make(paths, quiet)),
         ("exec", &|| exec(paths, quiet)),
         ("guest modules", &|| guest_bitcode::llama(paths)),

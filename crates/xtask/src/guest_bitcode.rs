@@ -12,6 +12,7 @@ pub fn llama(paths: &Paths) -> Result<()> {
     let package = Package {
         folder: &paths.root,
         name: "llama",
+        features: "",
         target: &target,
     };
     let bitcode = compile(&package)?;

@@ -21,6 +21,7 @@ mod ksyms;
 mod licences;
 mod machine_test;
 mod machines;
+mod native_bitcode;
 mod paths;
 mod payloads;
 mod runtime_elf;

@@ -86,6 +86,7 @@ pub fn make(paths: &Paths) -> Result<()> {
     let package = Package {
         folder: &paths.root,
         name: "native",
+        features: "freestanding",
         target: &target,
     };
     let keep = [INTERFACE, HELPERS].concat();

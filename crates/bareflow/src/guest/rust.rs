@@ -39,6 +39,8 @@ pub struct Package<'a> {
     pub folder: &'a Path,
     /// Its name.
     pub name: &'a str,
+    /// Its features, as cargo takes them; empty: the default ones.
+    pub features: &'a str,
     /// Build folder of its own: the flags are not those of the host's programs.
     pub target: &'a Path,
 }
@@ -68,6 +70,7 @@ pub fn crate_modules(folder: &Path, scratch: &Path) -> Result<Vec<GuestModule>, 
         &Package {
             folder,
             name,
+            features: "",
             target: &target,
         },
         scratch,
@@ -185,6 +188,9 @@ pub fn compile(package: &Package) -> Result<Vec<(String, PathBuf)>, Error> {
         .args(["--message-format=json-render-diagnostics", "--target-dir"])
         .arg(package.target)
         .env("RUSTFLAGS", FLAGS);
+    if !package.features.is_empty() {
+        command.args(["--features", package.features]);
+    }
     let mut modules: Vec<(String, PathBuf)> = Vec::new();
     for line in tool(&mut command, package.folder)?.lines() {
         let message: Value = serde_json::from_str(line).unwrap_or_default();
