@@ -17,7 +17,7 @@
 //! 5. 24..32   size of the payload in bytes
 //! 6. 32..40   [checksum](crate::checksum) of the payload
 //! 7. 40..48   size of the area in bytes, so that a header of another store is none
-//! 8. 48..50   flags: 1 the key was removed; 50..52 number of runs; 52..56 zero
+//! 8. 48..50   zero; 50..52 number of runs; 52..56 zero
 //! 9. 56..64   [checksum](crate::checksum) of the sector with this field zero
 //! 10. 64..    runs, 8 bytes each: first block `u32`, number of blocks `u32`; then zero
 //!
@@ -41,7 +41,6 @@ pub const MAX_EXTENTS: usize = (HEADER_BYTES - EXTENTS) / 8;
 pub const MIN_AREA_BYTES: u64 = 64 << 10;
 
 const EXTENTS: usize = 64;
-const FLAG_REMOVED: u16 = 1;
 
 /// What records are about. The key tells records of one kind apart.
 pub mod kind {
@@ -146,8 +145,6 @@ pub struct Header {
     pub bytes: u64,
     /// Checksum of the payload.
     pub checksum: u64,
-    /// True if this only says that the key was removed.
-    pub removed: bool,
     /// Where the payload lies.
     pub extents: Vec<Extent>,
 }
@@ -250,8 +247,6 @@ impl Header {
         for (i, word) in words.iter().enumerate() {
             sector[8 + i * 8..16 + i * 8].copy_from_slice(&word.to_le_bytes());
         }
-        let flags = if self.removed { FLAG_REMOVED } else { 0 };
-        sector[48..50].copy_from_slice(&flags.to_le_bytes());
         sector[50..52].copy_from_slice(&(extents.len() as u16).to_le_bytes());
         for (extent, place) in extents.iter().zip(sector[EXTENTS..].chunks_exact_mut(8)) {
             place[..4].copy_from_slice(&extent.block.to_le_bytes());
@@ -295,9 +290,9 @@ impl Header {
             });
         }
         let wrong = |field| HeaderError::Field { field };
-        let (flags, runs) = (short(48), short(50) as usize);
+        let runs = short(50) as usize;
         let (generation, bytes) = (word(16), word(24));
-        if flags & !FLAG_REMOVED != 0 || sector[52..56] != [0; 4] {
+        if sector[48..50] != [0; 2] || sector[52..56] != [0; 4] {
             return Err(wrong("a reserved field"));
         }
         // The highest number is never used, so that there is always a next one.
@@ -321,8 +316,7 @@ impl Header {
             total += u64::from(count);
             extents.push(new);
         }
-        let removed = flags & FLAG_REMOVED != 0;
-        if bytes.div_ceil(BLOCK_BYTES) != total || removed && bytes != 0 {
+        if bytes.div_ceil(BLOCK_BYTES) != total {
             return Err(wrong("the size of the payload"));
         }
         Ok(Self {
@@ -331,7 +325,6 @@ impl Header {
             generation,
             bytes,
             checksum: word(32),
-            removed,
             extents,
         })
     }
@@ -364,7 +357,6 @@ mod tests {
             generation: 77,
             bytes: 3 * BLOCK_BYTES - 5,
             checksum: 99,
-            removed: false,
             extents: vec![Extent { block: 9, count: 1 }, Extent { block: 3, count: 2 }],
         }
     }
@@ -400,7 +392,6 @@ mod tests {
             Header::parse(&header.encode(&layout), &layout),
             Ok(header.clone())
         );
-        header.removed = true;
         header.bytes = 0;
         header.extents.clear();
         assert_eq!(Header::parse(&header.encode(&layout), &layout), Ok(header));
@@ -414,7 +405,6 @@ mod tests {
         assert_eq!(signed(4, 2), Err(HeaderError::Version { found: 2 }));
         assert!(matches!(signed(43, 9), Err(HeaderError::OtherArea { .. })));
         assert_eq!(signed(48, 2), field("a reserved field"));
-        assert_eq!(signed(48, 1), field("the size of the payload"));
         assert_eq!(signed(50, 1), field("the number of runs"));
         assert_eq!(signed(50, 200), field("the number of runs"));
         assert_eq!(signed(50, 3), field("a run of blocks"));
