@@ -11,6 +11,7 @@ pub mod checksum;
 pub mod cold;
 pub mod cpu;
 pub mod elf;
+pub mod embed;
 pub mod exit;
 pub mod flud;
 pub mod gate;

@@ -9,7 +9,6 @@ use crate::{console, error, exit, symbols, trace};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use formats::exit::Reason;
-use rustc_demangle::demangle;
 use x86_64::registers::control::{Cr2, Cr3};
 
 const NAMES: [&str; 32] = [
@@ -194,7 +193,7 @@ fn show_address(number: usize, address: usize) {
     match symbols::find(looked_up) {
         Some((name, offset)) => error!(
             "  #{number:<2} {address:016x} {:#}+{offset:#x}",
-            demangle(name)
+            symbols::readable(name)
         ),
         None if address < USER_END => match crate::loader::locate(address) {
             Some(offset) => error!("  #{number:<2} {address:016x} payload+{offset:#x}"),

@@ -47,7 +47,9 @@ use cpu::trap::Frame;
 use drivers::{Machine, wait};
 use formats::boot::{BootInfo, BootPath};
 use formats::exit::Reason;
+use formats::options::DEFAULT_PAYLOAD;
 use linux::file::Disk;
+use loader::Origin;
 use memory::stack::KernelStack;
 use sched::Thread;
 use store::fat::Volume;
@@ -144,7 +146,11 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
     stamp("volume");
     let (options, args) = early.finish();
     log::set_level(options.log);
-    start_payload(&options.payload, &args)
+    let origin = match boot::embedded() {
+        Some(bytes) if options.payload == DEFAULT_PAYLOAD => Origin::Embedded(bytes),
+        _ => Origin::File(&options.payload),
+    };
+    start_payload(origin, &args)
 }
 
 /// Notes in the trace that a step of the boot is done.
@@ -182,14 +188,14 @@ fn find_volume(disks: Vec<drivers::Disk>) -> Option<Disk> {
 }
 
 /// Loads the payload, makes its first thread, and becomes the idle loop of this CPU.
-fn start_payload(path: &str, args: &[String]) -> ! {
+fn start_payload(origin: Origin<'_>, args: &[String]) -> ! {
     let mut all = Vec::with_capacity(args.len() + 1);
     all.push(String::from("runtime"));
     all.extend_from_slice(args);
-    let start = match loader::load(path, &all) {
+    let start = match loader::load(origin, &all) {
         Ok(start) => start,
         Err(error) => {
-            error!("boot: payload {path}: {error}");
+            error!("boot: payload {origin}: {error}");
             exit::failure(Reason::BadPayload)
         }
     };

@@ -12,9 +12,15 @@
 
 use crate::memory::IMAGE_BASE;
 use core::ptr::addr_of;
+#[cfg(feature = "symbols")]
+use rustc_demangle::demangle;
 
-/// Bytes reserved.
-pub const RESERVED: usize = 160 << 10;
+/// Bytes reserved; a kernel without the feature `symbols` has none.
+pub const RESERVED: usize = if cfg!(feature = "symbols") {
+    160 << 10
+} else {
+    0
+};
 
 #[repr(C, align(16))]
 struct Section([u8; RESERVED]);
@@ -36,6 +42,14 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
         .try_into()
         .ok()
         .map(u32::from_le_bytes)
+}
+
+/// A mangled name for people.
+pub fn readable(name: &str) -> impl core::fmt::Display + '_ {
+    #[cfg(feature = "symbols")]
+    return demangle(name);
+    #[cfg(not(feature = "symbols"))]
+    name
 }
 
 /// Function at an address of the kernel: its mangled name and the offset into it.

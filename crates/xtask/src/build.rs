@@ -28,6 +28,12 @@ pub const KERNEL_FLAGS: &str =
 /// Largest kernel promised (SPECIFICATION.md), in bytes.
 const MAX_KERNEL_BYTES: usize = 1 << 20;
 
+/// Flags of the small kernel: as [`KERNEL_FLAGS`], without what only backtraces with names need.
+const SMALL_KERNEL_FLAGS: &str = "-C relocation-model=static -C code-model=kernel";
+
+/// Largest small kernel, in bytes: it shares 1 MiB with the program inside.
+const MAX_SMALL_KERNEL_BYTES: usize = 400 << 10;
+
 /// Makes everything that is not up to date.
 pub fn all(paths: &Paths, quiet: bool) -> Result<()> {
     steps(paths, quiet, None)
@@ -40,12 +46,13 @@ type Step<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
 pub fn steps(paths: &Paths, quiet: bool, only: Option<&str>) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
-    let steps: [Step; 8] = [
+    let steps: [Step; 9] = [
         ("native support", &|| native_bitcode::make(paths)),
         ("runtime", &|| runtime_elf::make(paths, quiet)),
         ("exec", &|| exec(paths, quiet)),
         ("guest modules", &|| guest_bitcode::llama(paths)),
         ("kernel", &|| kernel(paths, quiet)),
+        ("small kernel", &|| small_kernel(paths, quiet)),
         ("boot stages", &|| boot_stages::make(paths)),
         ("boot loaders", &|| grub::make(paths)),
         ("kvm probe", &|| kvm_probe(paths)),
@@ -98,6 +105,32 @@ fn kernel(paths: &Paths, quiet: bool) -> Result<()> {
         elf.len()
     );
     write_if_changed(&paths.artifacts().join("kernel.elf"), &elf)
+}
+
+/// `kernel-small.elf`: for the last stage, which carries its program inside (formats::embed).
+fn small_kernel(paths: &Paths, quiet: bool) -> Result<()> {
+    let target = paths.separate_target("kernel-small");
+    let mut command = cargo(&paths.root);
+    command
+        .args(["build", "--release", "-p", "kernel", "--target", TARGET])
+        .args(["--no-default-features", "--target-dir"])
+        .arg(&target)
+        .env("RUSTFLAGS", SMALL_KERNEL_FLAGS)
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "z")
+        .env("CARGO_PROFILE_RELEASE_LTO", "fat")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
+    if quiet {
+        command.arg("--quiet");
+    }
+    run(&mut command)?;
+    let mut elf = read(&target.join(TARGET).join("release/kernel"))?;
+    ksyms::strip(&mut elf)?;
+    ensure!(
+        elf.len() <= MAX_SMALL_KERNEL_BYTES,
+        "the small kernel has {} bytes, promised are at most {MAX_SMALL_KERNEL_BYTES}",
+        elf.len()
+    );
+    write_if_changed(&paths.artifacts().join("kernel-small.elf"), &elf)
 }
 
 /// `bareflow-exec`: dynamic, since it finds what programs call in the C library by name.

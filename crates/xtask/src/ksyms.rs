@@ -49,9 +49,17 @@ pub fn embed(elf: &mut Vec<u8>) -> Result<()> {
          crates/kernel/src/symbols.rs",
         table.len()
     );
-    let end = loaded_end(elf)?;
     let at = offset as usize;
     elf[at..at + table.len()].copy_from_slice(&table);
+    strip(elf)
+}
+
+/// Removes everything behind the kernel's last segment: section headers, names, debug information.
+///
+/// # Errors
+/// Not an ELF file, or one without segments.
+pub fn strip(elf: &mut Vec<u8>) -> Result<()> {
+    let end = loaded_end(elf)?;
     elf[SECTION_OFFSET].fill(0);
     elf[SECTION_COUNTS].fill(0);
     elf.truncate(end);

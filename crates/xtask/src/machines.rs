@@ -14,6 +14,7 @@ use bareflow::contents::Contents;
 use bareflow::qemu::{Boot, Chipset, DiskInterface, Machine};
 use formats::exit::Reason;
 
+use crate::embedded_test;
 use crate::guests;
 use crate::machine_test::{MachineTest, Outcome, run_all};
 use crate::paths::Paths;
@@ -97,6 +98,9 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     if wanted("machine/payload/") {
         tests.extend(payloads::tests(paths, filter)?);
     }
+    if wanted("machine/embedded/") {
+        tests.extend(embedded_test::tests(paths)?);
+    }
     if let Some(filter) = filter {
         tests.retain(|t| t.name.contains(filter));
     }
@@ -105,11 +109,17 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     Ok(count(&outcomes))
 }
 
+/// Groups of machine tests.
+const GROUPS: [&str; 4] = [
+    "machine/boot/",
+    "machine/guest/",
+    "machine/payload/",
+    "machine/embedded/",
+];
+
 /// Whether a filter starts with the name of a group of machine tests.
 fn is_group(filter: &str) -> bool {
-    ["machine/boot/", "machine/guest/", "machine/payload/"]
-        .iter()
-        .any(|group| filter.starts_with(group))
+    GROUPS.iter().any(|group| filter.starts_with(group))
 }
 
 /// Runs the tests of guests as Linux processes.

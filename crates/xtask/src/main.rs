@@ -11,6 +11,7 @@ mod build;
 mod check;
 mod demo;
 mod differential;
+mod embedded_test;
 mod fuzz;
 mod gen_model;
 mod golden;

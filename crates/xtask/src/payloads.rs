@@ -3,7 +3,7 @@
 //! crates/kernel/tests/payloads/README.md describes the lines at the head of each program. Every program runs with two
 //! processors on `-cpu max` and with one on Nehalem, which has neither AVX nor XSAVE.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -100,15 +100,7 @@ pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
 /// An image whose payload is the program.
 fn image(paths: &Paths, name: &str, source: &Path, flags: &[String]) -> Result<Image> {
     let folder = paths.scratch("payloads")?;
-    let program = folder.join(name);
-    sh::output(
-        Command::new("gcc")
-            .args(["-O1", "-static", "-pthread"])
-            .args(flags)
-            .arg(source)
-            .arg("-o")
-            .arg(&program),
-    )?;
+    let program = compile(paths, name, source, flags)?;
     let part = |name: &str| read(&paths.artifacts().join(name));
     let mut builder = ImageBuilder::new(
         part("stage1.bin")?,
@@ -120,6 +112,20 @@ fn image(paths: &Paths, name: &str, source: &Path, flags: &[String]) -> Result<I
     let path = folder.join(format!("{name}.img"));
     builder.write(&path, &mut |_| {}, &AtomicBool::new(false))?;
     Image::open(path)
+}
+
+/// Compiles a program; gives its path.
+pub fn compile(paths: &Paths, name: &str, source: &Path, flags: &[String]) -> Result<PathBuf> {
+    let program = paths.scratch("payloads")?.join(name);
+    sh::output(
+        Command::new("gcc")
+            .args(["-O1", "-static", "-pthread"])
+            .args(flags)
+            .arg(source)
+            .arg("-o")
+            .arg(&program),
+    )?;
+    Ok(program)
 }
 
 /// Reads the `// key: value` lines at the head of a program.

@@ -11,6 +11,27 @@
 
 pub mod info;
 
+unsafe extern "C" {
+    static embedding_header: [u64; 2];
+}
+
+/// Bytes of the payload inside the kernel's own file, as they lie behind `.bss`; 0 without one.
+pub fn embedded_bytes() -> usize {
+    // SAFETY: two words of the image. Volatile, because the file is changed after it was compiled.
+    unsafe { (&raw const embedding_header[1]).read_volatile() as usize }
+}
+
+/// The payload inside the kernel's own file, if there is one.
+pub fn embedded() -> Option<&'static [u8]> {
+    let start = crate::memory::phys_to_virt(crate::memory::image_phys_end());
+    match embedded_bytes() {
+        0 => None,
+        // SAFETY: (1) the first instructions have put so many bytes there; (2) `memory::init` keeps them out of the
+        // free memory, so nobody ever writes them; (3) the direct map covers them.
+        bytes => Some(unsafe { core::slice::from_raw_parts(start, bytes) }),
+    }
+}
+
 use core::arch::global_asm;
 
 global_asm!(
@@ -36,6 +57,12 @@ global_asm!(
     ".short 0, 0",
     ".long 8",
     "multiboot_end:",
+    // The embedding header (formats::embed): magic, bytes of the payload that lies where .bss begins.
+    ".balign 8",
+    ".globl embedding_header",
+    "embedding_header:",
+    ".ascii \"BFEMBED1\"",
+    ".quad 0",
     ".popsection",
     // XEN_ELFNOTE_PHYS32_ENTRY (18): Xen, xen/include/public/elfnote.h.
     ".pushsection .note.pvh,\"a\",@note",
@@ -44,6 +71,24 @@ global_asm!(
     ".asciz \"Xen\"",
     ".quad _pvh_start - {base}",
     ".popsection",
+    // Moves the embedded payload behind .bss, from its end on: the two places overlap. Clobbers eax, ecx, ebp. Uses no
+    // stack: that lies in .bss. The same instructions are assembled for both modes.
+    ".macro MOVE_EMBEDDED",
+    "  mov ecx, [embedding_header + 8 - {base}]",
+    "  test ecx, ecx",
+    "  jz 7f",
+    "  mov eax, esi",
+    "  mov ebp, edi",
+    "  lea esi, [ecx + __bss_start - {base} - 4]",
+    "  lea edi, [ecx + __bss_end - {base} - 4]",
+    "  shr ecx, 2",
+    "  std",
+    "  rep movsd",
+    "  cld",
+    "  mov esi, eax",
+    "  mov edi, ebp",
+    "7:",
+    ".endm",
     // --- 32-bit entries --------------------------------------------------------------------------------------
     ".pushsection .boot.text,\"ax\"",
     ".code32",
@@ -63,6 +108,7 @@ global_asm!(
     "  rdtsc",
     "  mov [boot_tsc - {base}], eax",
     "  mov [boot_tsc - {base} + 4], edx",
+    "  MOVE_EMBEDDED",
     "  mov esp, offset boot_stack_top - {base}",
     "  push edi",
     "  call zero_bss_and_build_tables_32",
@@ -166,6 +212,7 @@ global_asm!(
     "  shl rdx, 32",
     "  or rax, rdx",
     "  mov r9, rax",
+    "  MOVE_EMBEDDED",
     "  ZERO_BSS_AND_BUILD_TABLES",
     "  mov ecx, 0xC0000080",
     "  rdmsr",

@@ -6,6 +6,7 @@
 //!
 //! Stack at the start (System V ABI AMD64, 3.4.1), from low to high: argc, argv, 0, envp, 0, auxv, strings.
 
+#[cfg(feature = "compressed")]
 mod source;
 
 use crate::cpu::cpuid;
@@ -22,6 +23,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use formats::elf::{self, ElfError, Executable, Segment};
 use formats::gate::AT_BAREFLOW_GATE;
+#[cfg(feature = "compressed")]
 use source::Source;
 use spin::Once;
 
@@ -59,6 +61,7 @@ pub enum LoadError {
         offset: u64,
     },
     /// Segments of a compressed file must follow each other in the file.
+    #[cfg(feature = "compressed")]
     Order {
         /// Where the segment starts in the unpacked file.
         offset: u64,
@@ -94,6 +97,7 @@ impl fmt::Display for LoadError {
                     "the compressed file is damaged after {offset} unpacked bytes: {reason}"
                 )
             }
+            #[cfg(feature = "compressed")]
             Self::Order { offset, position } => write!(
                 f,
                 "compressed ELF: a segment starts at {offset:#x}, but the stream is at {position:#x} (store it raw)"
@@ -208,6 +212,24 @@ fn load_raw(
     Ok(executable)
 }
 
+/// A payload that lies in memory already.
+fn load_embedded(bytes: &[u8]) -> Result<Executable, LoadError> {
+    let executable = Executable::parse(bytes, bytes.len() as u64)?;
+    for segment in &executable.segments {
+        load_segment(segment, 0, |out| {
+            let start = segment.file_offset as usize;
+            let file = bytes.get(start..start.saturating_add(out.len()));
+            out.copy_from_slice(file.ok_or(LoadError::Damaged {
+                reason: "a segment ends behind it",
+                offset: bytes.len() as u64,
+            })?);
+            Ok(())
+        })?;
+    }
+    Ok(executable)
+}
+
+#[cfg(feature = "compressed")]
 fn load_compressed(source: &mut dyn Source) -> Result<Executable, LoadError> {
     let mut head = alloc::vec![0; elf::HEAD_BYTES];
     let mut read = 0;
@@ -255,28 +277,38 @@ fn load_compressed(source: &mut dyn Source) -> Result<Executable, LoadError> {
     Ok(executable)
 }
 
+/// Where a payload comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Origin<'a> {
+    /// A file of the volume.
+    File(&'a str),
+    /// The kernel's own file.
+    Embedded(&'a [u8]),
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Embedded(_) => f.write_str("inside the kernel"),
+        }
+    }
+}
+
 /// Loads the payload and its first stack.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn load(path: &str, args: &[String]) -> Result<Start, LoadError> {
+pub fn load(origin: Origin<'_>, args: &[String]) -> Result<Start, LoadError> {
+    let path = match origin {
+        Origin::File(path) => path,
+        Origin::Embedded(_) => "/boot/kernel.elf",
+    };
     PATH.call_once(|| path.into());
-    let loaded =
-        with_volume(|volume| {
-            let file = volume.open(path)?;
-            let file_bytes = u64::from(volume.file_bytes(&file)?);
-            let mut head = alloc::vec![0; elf::HEAD_BYTES.min(file_bytes as usize)];
-            let count = volume.read_at(&file, 0, &mut head)?;
-            head.truncate(count);
-            Ok(match source::kind(&head) {
-                source::Kind::Raw => load_raw(volume, path, &head, file_bytes),
-                source::Kind::Lz4 => source::Lz4::new(volume, &file)
-                    .and_then(|mut source| load_compressed(&mut source)),
-                source::Kind::Zstd => source::Zstd::new(volume, &file)
-                    .and_then(|mut source| load_compressed(&mut source)),
-            })
-        });
-    let executable = loaded.map_err(LoadError::File)??;
+    let executable = match origin {
+        Origin::File(path) => load_file(path)?,
+        Origin::Embedded(bytes) => load_embedded(bytes)?,
+    };
     let start = executable
         .segments
         .first()
@@ -289,6 +321,30 @@ pub fn load(path: &str, args: &[String]) -> Result<Start, LoadError> {
         entry: executable.entry,
         rsp,
     })
+}
+
+fn load_file(path: &str) -> Result<Executable, LoadError> {
+    let loaded = with_volume(|volume| {
+        let file = volume.open(path)?;
+        let file_bytes = u64::from(volume.file_bytes(&file)?);
+        let mut head = alloc::vec![0; elf::HEAD_BYTES.min(file_bytes as usize)];
+        let count = volume.read_at(&file, 0, &mut head)?;
+        head.truncate(count);
+        #[cfg(feature = "compressed")]
+        match source::kind(&head) {
+            source::Kind::Raw => {}
+            source::Kind::Lz4 => {
+                return Ok(source::Lz4::new(volume, &file)
+                    .and_then(|mut source| load_compressed(&mut source)));
+            }
+            source::Kind::Zstd => {
+                return Ok(source::Zstd::new(volume, &file)
+                    .and_then(|mut source| load_compressed(&mut source)));
+            }
+        }
+        Ok(load_raw(volume, path, &head, file_bytes))
+    });
+    loaded.map_err(LoadError::File)?
 }
 
 /// Builds the stack and gives the stack pointer.

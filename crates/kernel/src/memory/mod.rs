@@ -56,7 +56,7 @@ pub fn image() -> [usize; 4] {
 }
 
 /// Physical end of the kernel's image.
-fn image_phys_end() -> u64 {
+pub fn image_phys_end() -> u64 {
     (image()[3] - IMAGE_BASE) as u64
 }
 
@@ -68,7 +68,8 @@ fn image_phys_end() -> u64 {
 /// # Safety
 /// Called once, at boot, on the first CPU, while the boot page tables (direct map of 4 GiB) are active.
 pub unsafe fn init(info: &BootInfo) -> Result<(), &'static str> {
-    let low_end = image_phys_end().next_multiple_of(PAGE as u64);
+    let image_end = image_phys_end() + crate::boot::embedded_bytes() as u64;
+    let low_end = image_end.next_multiple_of(PAGE as u64);
     // Everything below 1 MiB stays out: firmware data, AP trampoline.
     let usable = || {
         let regions = info.regions().iter();

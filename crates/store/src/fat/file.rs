@@ -481,7 +481,8 @@ impl<D: BlockDevice> Volume<D> {
     }
 }
 
-static ZEROES: [u8; 64 * 1024] = [0; 64 * 1024];
+/// Small, because it is part of the kernel's file.
+static ZEROES: [u8; 8 * 1024] = [0; 8 * 1024];
 
 /// What is written: bytes of the caller, or zeroes.
 enum Data<'a> {
