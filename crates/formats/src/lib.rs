@@ -19,5 +19,6 @@ pub mod link;
 pub mod llbc;
 pub mod options;
 pub mod record;
+pub mod relink;
 pub mod slots;
 pub mod snap;
