@@ -64,46 +64,57 @@ pub fn put_row(format: TensorFormat, row: &[u8], lane: usize, group: &mut [u8]) 
                 copy::<2>(to, 2 * lane, number);
             }
         }
-        TensorFormat::Q8_0 => {
-            let to = quants.chunks_exact_mut(quant_bytes);
-            let to = to.zip(scales.chunks_exact_mut(scale_bytes));
-            for (block, (to, scale)) in row.chunks_exact(34).zip(to) {
-                copy::<2>(scale, 2 * lane, block);
-                for (word, to) in block[2..].chunks_exact(4).zip(to.chunks_exact_mut(64)) {
-                    let biased = [0, 1, 2, 3].map(|i| word[i] ^ 0x80);
-                    copy::<4>(to, 4 * lane, &biased);
-                }
-            }
-        }
-        TensorFormat::Q4_0 | TensorFormat::Q4_1 => {
-            let head = format.block_bytes() - 16;
+        _ => {
             let from = row.chunks_exact(format.block_bytes());
             let to = quants.chunks_exact_mut(quant_bytes);
             let to = to.zip(scales.chunks_exact_mut(scale_bytes));
+            let put = match format {
+                TensorFormat::Q8_0 => put_bytes,
+                TensorFormat::Q4_0 => put_nibbles::<2>,
+                TensorFormat::Q4_1 => put_nibbles::<4>,
+                _ => put_super_block,
+            };
             for (block, (to, scale)) in from.zip(to) {
-                copy::<2>(scale, 2 * lane, block);
-                if head == 4 {
-                    copy::<2>(scale, 32 + 2 * lane, &block[2..]);
-                }
-                for (word, to) in block[head..].chunks_exact(4).zip(to.chunks_exact_mut(64)) {
-                    copy::<4>(to, 4 * lane, word);
-                }
-            }
-        }
-        TensorFormat::Q6_K => {
-            let to = quants.chunks_exact_mut(quant_bytes);
-            let to = to.zip(scales.chunks_exact_mut(scale_bytes));
-            for (block, (to, scale)) in row.chunks_exact(210).zip(to) {
-                for (k, to) in to.chunks_exact_mut(384).enumerate() {
-                    put_six_bits(&six_bits(block, k), lane, to);
-                }
-                for (k, factor) in block[192..208].iter().enumerate() {
-                    scale[16 * k + lane] = *factor;
-                }
-                copy::<2>(scale, 256 + 2 * lane, &block[208..]);
+                put(block, lane, to, scale);
             }
         }
     }
+}
+
+// Blocks of the formats. Each is a function of its own, so that a program compiles those its model has.
+
+/// A block of `Q8_0`.
+#[inline(never)]
+fn put_bytes(block: &[u8], lane: usize, to: &mut [u8], scale: &mut [u8]) {
+    copy::<2>(scale, 2 * lane, block);
+    for (word, to) in block[2..].chunks_exact(4).zip(to.chunks_exact_mut(64)) {
+        let biased = [0, 1, 2, 3].map(|i| word[i] ^ 0x80);
+        copy::<4>(to, 4 * lane, &biased);
+    }
+}
+
+/// A block of `Q4_0` (`HEAD` = 2 bytes before the nibbles) or `Q4_1` (4).
+#[inline(never)]
+fn put_nibbles<const HEAD: usize>(block: &[u8], lane: usize, to: &mut [u8], scale: &mut [u8]) {
+    copy::<2>(scale, 2 * lane, block);
+    if HEAD == 4 {
+        copy::<2>(scale, 32 + 2 * lane, &block[2..]);
+    }
+    for (word, to) in block[HEAD..].chunks_exact(4).zip(to.chunks_exact_mut(64)) {
+        copy::<4>(to, 4 * lane, word);
+    }
+}
+
+/// A block of `Q6_K`.
+#[inline(never)]
+fn put_super_block(block: &[u8], lane: usize, to: &mut [u8], scale: &mut [u8]) {
+    for (k, to) in to.chunks_exact_mut(384).enumerate() {
+        put_six_bits(&six_bits(block, k), lane, to);
+    }
+    for (k, factor) in block[192..208].iter().enumerate() {
+        scale[16 * k + lane] = *factor;
+    }
+    copy::<2>(scale, 256 + 2 * lane, &block[208..]);
 }
 
 /// Numbers `32 k..32 k + 32` of a `Q6_K` block of the file, 0..=63.

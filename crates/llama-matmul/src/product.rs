@@ -1,9 +1,10 @@
 //! Products: a range of rows of one matrix with all columns of activations.
 
+use core::marker::PhantomData;
 use core::ops::Range;
 
 use guest::parallel::{self, RowParts, Rows};
-use guest::simd::{LANES, Simd, Task, Words, dispatch};
+use guest::simd::{LANES, Level, Simd, Task, Words, dispatch};
 use llama_model::TensorFormat;
 
 use crate::activations::{Activations, Block};
@@ -48,88 +49,113 @@ impl Matrix {
         assert_eq!(x.len(), self.columns());
         assert!(range.start.is_multiple_of(GROUP_ROWS) && range.end <= self.rows());
         assert!(range.end.is_multiple_of(GROUP_ROWS) || range.end == self.rows());
-        dispatch(Multiply {
+        let product = Product {
             matrix: self,
             range,
             x,
-            out,
-        });
-    }
-}
-
-struct Multiply<'a, 'b> {
-    matrix: &'a Matrix,
-    range: Range<usize>,
-    x: &'a Activations,
-    out: &'a mut RowParts<'b, f32>,
-}
-
-impl Task for Multiply<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        match self.matrix.format() {
-            TensorFormat::F32 => self.groups::<S, Plain32>(s),
-            TensorFormat::F16 => self.groups::<S, Plain16>(s),
-            TensorFormat::Q8_0 => self.groups::<S, Blocks8>(s),
-            TensorFormat::Q4_0 => self.groups::<S, Blocks4<0>>(s),
-            TensorFormat::Q4_1 => self.groups::<S, Blocks4<1>>(s),
-            TensorFormat::Q6_K => self.groups::<S, Blocks6>(s),
+        };
+        match self.format() {
+            TensorFormat::F32 => product.multiply::<Plain32>(out),
+            TensorFormat::F16 => product.multiply::<Plain16>(out),
+            TensorFormat::Q8_0 => product.multiply::<Blocks8>(out),
+            TensorFormat::Q4_0 => product.multiply::<Blocks4<0>>(out),
+            TensorFormat::Q4_1 => product.multiply::<Blocks4<1>>(out),
+            TensorFormat::Q6_K => product.multiply::<Blocks6>(out),
         }
     }
 }
 
-impl Multiply<'_, '_> {
-    #[inline(always)]
-    fn groups<S: Simd, K: Kernel>(self, s: S) {
-        let columns = self.x.columns().min(self.out.rows());
+/// A range of rows times all columns.
+struct Product<'a> {
+    matrix: &'a Matrix,
+    range: Range<usize>,
+    x: &'a Activations,
+}
+
+impl Product<'_> {
+    /// Cuts the columns into tiles. Weights of a group of rows stay in the cache from one tile to the next.
+    fn multiply<K: Kernel>(&self, out: &mut RowParts<'_, f32>) {
+        let most = if Level::best().is_wide() { 8 } else { 4 };
+        let columns = self.x.columns().min(out.rows());
         let Range { start, end } = self.range;
-        for first in (start..end).step_by(GROUP_ROWS) {
-            let group = Group {
-                matrix: self.matrix,
-                index: first / GROUP_ROWS,
-            };
-            let place = first - start..(first - start + GROUP_ROWS).min(end - start);
+        // Without a second tile there is nothing to come back for.
+        let step = match columns {
+            1 => end - start,
+            _ => GROUP_ROWS,
+        };
+        for first in (start..end).step_by(step.max(GROUP_ROWS)) {
+            let rows = first..first.saturating_add(step).min(end);
             let mut c = 0;
             while c < columns {
-                let left = columns - c;
-                let place = place.clone();
-                c += match left {
-                    8.. if S::WIDE => tile::<S, K, 8>(s, &group, self.x, c, place, self.out),
-                    4.. => tile::<S, K, 4>(s, &group, self.x, c, place, self.out),
-                    _ => tile::<S, K, 1>(s, &group, self.x, c, place, self.out),
+                c += match (columns - c).min(most) {
+                    8.. => self.tile::<K, 8>(rows.clone(), c, out),
+                    4.. => self.tile::<K, 4>(rows.clone(), c, out),
+                    _ => self.tile::<K, 1>(rows.clone(), c, out),
                 };
             }
         }
     }
+
+    /// `N` columns from `first` on; gives back `N`.
+    fn tile<K: Kernel, const N: usize>(
+        &self,
+        rows: Range<usize>,
+        first: usize,
+        out: &mut RowParts<'_, f32>,
+    ) -> usize {
+        let (product, kernel) = (self, PhantomData::<K>);
+        dispatch(Tile::<K, N> {
+            product,
+            rows,
+            first,
+            out,
+            kernel,
+        });
+        N
+    }
 }
 
-/// One group of rows times `N` columns from `first` on; gives back `N`.
-#[inline(always)]
-fn tile<S: Simd, K: Kernel, const N: usize>(
-    s: S,
-    group: &Group<'_>,
-    x: &Activations,
+/// Some rows times `N` columns, in one format: compiled apart from all other formats and widths, of which a
+/// program needs one or two.
+struct Tile<'a, 'b, K, const N: usize> {
+    product: &'a Product<'a>,
+    rows: Range<usize>,
+    /// The first of the columns.
     first: usize,
-    place: Range<usize>,
-    out: &mut RowParts<'_, f32>,
-) -> usize {
-    let columns: [usize; N] = core::array::from_fn(|c| first + c);
-    for (acc, c) in K::group::<S, N>(s, group, x, columns)
-        .into_iter()
-        .zip(columns)
-    {
-        let to = &mut out.row(c)[place.clone()];
-        if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
-            s.store(acc, to);
-        } else {
-            let mut lanes = [0.0; LANES];
-            s.store(acc, &mut lanes);
-            to.copy_from_slice(&lanes[..to.len()]);
+    out: &'a mut RowParts<'b, f32>,
+    kernel: PhantomData<K>,
+}
+
+impl<K: Kernel, const N: usize> Task for Tile<'_, '_, K, N> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        assert!(S::WIDE || N <= 4, "there are no registers for {N} columns");
+        let columns: [usize; N] = core::array::from_fn(|c| self.first + c);
+        for first in self.rows.clone().step_by(GROUP_ROWS) {
+            let group = Group {
+                matrix: self.product.matrix,
+                index: first / GROUP_ROWS,
+            };
+            let rows = first..(first + GROUP_ROWS).min(self.rows.end);
+            let start = self.product.range.start;
+            let place = rows.start - start..rows.end - start;
+            for (acc, c) in K::group::<S, N>(s, &group, self.product.x, columns)
+                .into_iter()
+                .zip(columns)
+            {
+                let to = &mut self.out.row(c)[place.clone()];
+                if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
+                    s.store(acc, to);
+                } else {
+                    let mut lanes = [0.0; LANES];
+                    s.store(acc, &mut lanes);
+                    to.copy_from_slice(&lanes[..to.len()]);
+                }
+            }
         }
     }
-    N
 }
 
 /// Sixteen rows of a matrix.

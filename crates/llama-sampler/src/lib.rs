@@ -270,6 +270,7 @@ impl Sampler {
     }
 
     /// Makes `candidates` the best `most` tokens in order; NaN and minus infinity are none.
+    #[inline(never)] // goes over the whole vocabulary: hot where the rest of `sample` is not
     fn collect(&mut self, logits: &[f32], most: usize) {
         let Sampler { candidates, .. } = self;
         candidates.clear();
@@ -294,6 +295,7 @@ impl Sampler {
         candidates.sort_unstable_by(Candidate::order);
     }
 
+    #[inline(never)]
     fn penalise(&mut self, logits: &mut [f32]) {
         let penalty = self.options.repeat_penalty;
         if penalty == 1.0 {

@@ -77,6 +77,7 @@ fn hash(left: u32, right: u32) -> u64 {
 }
 
 impl Bpe {
+    #[inline(never)] // as `Lookup::new`
     pub fn new(vocabulary: &Vocabulary, lookup: &Lookup, pre: PreTokenizer) -> Self {
         let tokens = &vocabulary.tokens;
         let vocab_size = tokens.len() as u32;

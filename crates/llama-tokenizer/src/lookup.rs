@@ -17,6 +17,7 @@ fn hash(text: &str) -> u64 {
 
 impl Lookup {
     /// Indexes all of `tokens`; of equal texts the first id counts.
+    #[inline(never)] // its loop is hot, and compiled without the rest of `Tokenizer::new`
     pub fn new(tokens: &StringTable) -> Self {
         let mut ids = HashTable::with_capacity(tokens.len());
         for (id, text) in tokens.iter().enumerate() {

@@ -22,6 +22,7 @@ pub struct Specials {
 }
 
 impl Specials {
+    #[inline(never)] // as `Lookup::new`
     pub fn new(vocabulary: &Vocabulary) -> Self {
         let is_special = |kind| {
             matches!(

@@ -221,6 +221,13 @@ impl Level {
             || matches!(self, Self::Portable)
     }
 
+    /// Whether it has registers for tiles of eight columns: [`Simd::WIDE`].
+    #[must_use]
+    #[inline(always)]
+    pub fn is_wide(self) -> bool {
+        matches!(self, Self::Avx512Vnni)
+    }
+
     /// The fastest this machine can run.
     #[must_use]
     #[inline(always)]
