@@ -168,7 +168,10 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<CodeSet<'_>, Error> {
     let (version, _): (u32, _) =
         postcard::take_from_bytes(first.details).map_err(|e| wrong(e, "a version"))?;
     if version != VERSION {
-        return Err(wrong(format!("version {version} of its table"), "version 1"));
+        return Err(wrong(
+            format!("version {version} of its table"),
+            "version 1",
+        ));
     }
     let table: Table =
         postcard::from_bytes(first.details).map_err(|e| wrong(e, "a table of hashes"))?;
@@ -194,7 +197,12 @@ fn unit(f: &snap::Function<'_>, table: &Table) -> Result<Kept, String> {
         .ok_or_else(|| format!("tier {} found, 1 to 4 expected", f.tier))?;
     let details: Details =
         postcard::from_bytes(f.details).map_err(|e| format!("its details are damaged: {e}"))?;
-    let member = |n: &u32| table.functions.get(*n as usize).map(|(name, _)| name.clone());
+    let member = |n: &u32| {
+        table
+            .functions
+            .get(*n as usize)
+            .map(|(name, _)| name.clone())
+    };
     let members: Option<Vec<String>> = details.members.iter().map(member).collect();
     Ok(Kept {
         object: f.code.into(),

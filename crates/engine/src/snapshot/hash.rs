@@ -97,10 +97,16 @@ mod tests {
             let [f2, g2] = hashes(&PROGRAM.replace(from, to));
             (f2 != f, g2 != g)
         };
-        assert_eq!(changed("@state = internal", "@state = internal"), (false, false));
+        assert_eq!(
+            changed("@state = internal", "@state = internal"),
+            (false, false)
+        );
         // A body, a call, an attribute, a constant that can be read.
         assert_eq!(changed("ret i32 %x", "ret i32 7"), (false, true));
-        assert_eq!(changed("call i32 @g(i32 %a)", "call i32 @g(i32 9)"), (true, false));
+        assert_eq!(
+            changed("call i32 @g(i32 %a)", "call i32 @g(i32 9)"),
+            (true, false)
+        );
         assert_eq!(changed("{ noinline }", "{ optsize }"), (true, false));
         assert_eq!(changed("[i32 1, i32 2]", "[i32 1, i32 3]"), (true, false));
         // What a variable starts with is not known to those who use it.
@@ -115,9 +121,16 @@ mod tests {
         let (a, b) = (Hash::of(b"a"), Hash::of(b"b"));
         let unit = of_unit([("f", a), ("g", b)]);
         assert_eq!(unit, of_unit([("f", a), ("g", b)]));
-        for other in [[("f", a), ("g", a)], [("f", b), ("g", b)], [("f", a), ("h", b)]] {
+        for other in [
+            [("f", a), ("g", a)],
+            [("f", b), ("g", b)],
+            [("f", a), ("h", b)],
+        ] {
             assert_ne!(unit, of_unit(other));
         }
-        assert_ne!(Hash::of_all([&b"ab"[..], b"c"]), Hash::of_all([&b"a"[..], b"bc"]));
+        assert_ne!(
+            Hash::of_all([&b"ab"[..], b"c"]),
+            Hash::of_all([&b"a"[..], b"bc"])
+        );
     }
 }

@@ -29,8 +29,8 @@ pub(crate) use code::Kept;
 pub(crate) use desk::Desk;
 pub use hash::Hash;
 pub use prepared::Prepared;
-pub use restore::{Figures, Imported, Rejected};
 pub(crate) use restore::Memory;
+pub use restore::{Figures, Imported, Rejected};
 
 /// Where kept things come from: what has to be the same for them to be believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -24,7 +24,9 @@ pub(crate) fn of(shared: &Shared, id: u32, hash: Hash) -> Option<KeptFunction> {
         Some(target.name().to_owned())
     };
     let names = |top: Vec<(u64, u64)>| -> Vec<(String, u64)> {
-        let named = top.into_iter().filter_map(|(at, n)| Some((name_at(at)?, n)));
+        let named = top
+            .into_iter()
+            .filter_map(|(at, n)| Some((name_at(at)?, n)));
         named.collect()
     };
     let words = p.arguments().iter().zip(&f.survey.words);
@@ -53,7 +55,10 @@ pub(crate) fn of(shared: &Shared, id: u32, hash: Hash) -> Option<KeptFunction> {
         calls,
         back_edges,
         osr_entries: p.osr_entries.load(Relaxed),
-        cycles: p.cycles.report().map(|c| (c.samples, c.total, c.min, c.max)),
+        cycles: p
+            .cycles
+            .report()
+            .map(|c| (c.samples, c.total, c.min, c.max)),
         blocks,
         arguments: arguments.collect(),
         sites: sites.collect(),

@@ -333,7 +333,13 @@ fn take(
     let functions: Vec<KeptFunction> = shared
         .image
         .functions()
-        .filter_map(|e| profile::of(shared, e.id, hashes.get(e.name()).copied().unwrap_or_default()))
+        .filter_map(|e| {
+            profile::of(
+                shared,
+                e.id,
+                hashes.get(e.name()).copied().unwrap_or_default(),
+            )
+        })
         .collect();
     let counts = (functions.len(), units.len());
     let mut profile = Profile {

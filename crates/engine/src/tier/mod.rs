@@ -231,7 +231,12 @@ impl Engine {
                 variant.misses.store(misses, Relaxed);
             }
             self.shared.explain(entry.id);
-            for (to, n) in f.profile.blocks().iter().zip(self.shared.block_counts(entry.id)) {
+            for (to, n) in f
+                .profile
+                .blocks()
+                .iter()
+                .zip(self.shared.block_counts(entry.id))
+            {
                 to.store(n, Relaxed);
             }
         }

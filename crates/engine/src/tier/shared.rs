@@ -555,7 +555,8 @@ impl Shared {
             if built.is_special {
                 f.profile.add_variant(built.assumes.clone());
             }
-            f.profile.set_state("hot: its code of an earlier run goes on");
+            f.profile
+                .set_state("hot: its code of an earlier run goes on");
             f.state().restored = Some(level);
         } else {
             let ready = Osr::Ready(at, unit);

@@ -61,6 +61,9 @@ mod tests {
         let named = ir.matches("ptrtoint (ptr @site.7.f to i64)").count();
         assert_eq!(named, 2, "{ir}");
         assert!(ir.contains("@site.7.f = external global i8"), "{ir}");
-        assert!(ir.contains("@hook(i64 %") && ir.contains("@other(i64 7)"), "{ir}");
+        assert!(
+            ir.contains("@hook(i64 %") && ir.contains("@other(i64 7)"),
+            "{ir}"
+        );
     }
 }
