@@ -32,7 +32,7 @@ pub const COLD_MISSES: u64 = 0xBF03;
 /// Largest build id that is kept, in bytes: the linker's SHA-1.
 pub const BUILD_ID_BYTES: usize = 20;
 /// Size of [`CoverageInfo`] in memory.
-pub const COVERAGE_INFO_BYTES: usize = 96;
+pub const COVERAGE_INFO_BYTES: usize = 88;
 
 /// Functions were watched ([`CoverageInfo::flags`]).
 pub const FLAG_FUNCTIONS: u64 = 1;
@@ -44,7 +44,7 @@ pub const FLAG_COLD: u64 = 4;
 /// What [`COVERAGE_INFO`] tells.
 ///
 /// In memory, little endian: `u64` each in the order of the fields here, then the build id (20 bytes, zero where it is
-/// shorter), then 4 zero bytes. 96 bytes in all.
+/// shorter), then 4 zero bytes. 88 bytes in all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoverageInfo {
     /// [`FLAG_FUNCTIONS`], [`FLAG_PAGES`], [`FLAG_COLD`].

@@ -41,6 +41,8 @@ pub struct KernelOptions {
     pub payload: String,
     /// `cpus=N`: processors to start at most; all if absent.
     pub cpus: Option<u32>,
+    /// `coverage=on`: watch which functions of the payload run and which of its pages are touched.
+    pub coverage: bool,
 }
 
 impl Default for KernelOptions {
@@ -49,6 +51,7 @@ impl Default for KernelOptions {
             log: LogLevel::default(),
             payload: DEFAULT_PAYLOAD.into(),
             cpus: None,
+            coverage: false,
         }
     }
 }
@@ -110,7 +113,7 @@ impl fmt::Display for OptionsError {
             Self::Unknown { word } => {
                 write!(
                     f,
-                    "options: \"{word}\" is not known; expected log=, payload= or cpus="
+                    "options: \"{word}\" is not known; expected log=, payload=, cpus= or coverage="
                 )
             }
             Self::Value {
@@ -247,6 +250,13 @@ impl KernelOptions {
                 Ok(count @ 1..=u32::MAX) => self.cpus = Some(count),
                 _ => return Err(wrong("cpus", "a number from 1 on")),
             },
+            "coverage" => {
+                self.coverage = match value {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(wrong("coverage", "on or off")),
+                }
+            }
             _ => return Err(unknown()),
         }
         Ok(())
@@ -323,10 +333,13 @@ mod tests {
 
     #[test]
     fn a_command_line_has_two_parts() {
-        let line =
-            parse_command_line("log=debug cpus=2 payload=/a/b -- --prompt 'Hi there' --").unwrap();
+        let line = parse_command_line(
+            "log=debug coverage=on cpus=2 payload=/a/b -- --prompt 'Hi there' --",
+        )
+        .unwrap();
         assert_eq!(line.kernel.log, LogLevel::Debug);
         assert_eq!(line.kernel.cpus, Some(2));
+        assert!(line.kernel.coverage && !KernelOptions::default().coverage);
         assert_eq!(line.kernel.payload, "/a/b");
         assert_eq!(line.args.unwrap(), ["--prompt", "Hi there", "--"]);
         assert_eq!(parse_command_line("").unwrap(), CommandLine::default());
@@ -334,8 +347,8 @@ mod tests {
 
     #[test]
     fn unknown_options_are_named_and_change_nothing() {
-        let line = parse_command_line("quiet cpus=0 log=loud payload=x cpus=3").unwrap();
-        assert_eq!(line.problems.len(), 4);
+        let line = parse_command_line("quiet cpus=0 log=loud payload=x coverage=1 cpus=3").unwrap();
+        assert_eq!(line.problems.len(), 5);
         assert_eq!(
             line.kernel,
             KernelOptions {

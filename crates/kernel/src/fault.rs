@@ -5,7 +5,7 @@ use crate::cpu::{halt_forever, percpu};
 use crate::linux::signal;
 use crate::memory::space::{self, Access, FaultError};
 use crate::memory::{PAGE, USER_END, paging, stack};
-use crate::{console, error, exit, symbols, trace};
+use crate::{console, coverage, error, exit, symbols, trace};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use formats::exit::Reason;
@@ -45,6 +45,7 @@ const NAMES: [&str; 32] = [
     "security",
     "reserved",
 ];
+const BREAKPOINT: u64 = 3;
 const PAGE_FAULT: u64 = 14;
 const FRAMES_SHOWN: usize = 32;
 
@@ -59,7 +60,7 @@ pub fn exception(frame: &mut Frame) {
             _ => Access::Read,
         };
         // The kernel itself may touch what the program was promised, too.
-        match space::fault(address, access) {
+        match space::fault(address, access, frame.is_payload()) {
             Ok(()) => return,
             Err(error) => why = Some(error),
         }
@@ -68,7 +69,11 @@ pub fn exception(frame: &mut Frame) {
         report(frame, address, why);
         exit::failure(Reason::KernelException);
     }
-    if why != Some(FaultError::OutOfMemory) && signal::raise_fault(frame, address, why) {
+    if frame.vector == BREAKPOINT && coverage::breakpoint(frame) {
+        return;
+    }
+    let is_hopeless = matches!(why, Some(FaultError::OutOfMemory | FaultError::Unreadable));
+    if !is_hopeless && signal::raise_fault(frame, address, why) {
         return;
     }
     report(frame, address, why);
@@ -158,6 +163,8 @@ fn describe_page_fault(frame: &Frame, address: usize, why: Option<FaultError>) {
     let reason = match why {
         Some(FaultError::OutOfMemory) => "; the machine is out of memory",
         Some(FaultError::Protection) => "; the mapping forbids it",
+        Some(FaultError::Unreadable) => "; a cold page that cannot be read",
+        Some(FaultError::NotRead) => "; a cold page, which the kernel must ask for first",
         _ if stack::is_guard(address) => "; a kernel stack ran over",
         _ if address < 0x1_0000 => "; a null pointer",
         _ => "",

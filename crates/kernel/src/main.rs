@@ -22,6 +22,7 @@ extern crate alloc;
 mod acpi;
 mod boot;
 mod console;
+mod coverage;
 mod cpu;
 mod drivers;
 mod exit;
@@ -150,7 +151,7 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
         Some(bytes) if options.payload == DEFAULT_PAYLOAD => Origin::Embedded(bytes),
         _ => Origin::File(&options.payload),
     };
-    start_payload(origin, &args)
+    start_payload(origin, &args, options.coverage)
 }
 
 /// Notes in the trace that a step of the boot is done.
@@ -188,11 +189,11 @@ fn find_volume(disks: Vec<drivers::Disk>) -> Option<Disk> {
 }
 
 /// Loads the payload, makes its first thread, and becomes the idle loop of this CPU.
-fn start_payload(origin: Origin<'_>, args: &[String]) -> ! {
+fn start_payload(origin: Origin<'_>, args: &[String], coverage: bool) -> ! {
     let mut all = Vec::with_capacity(args.len() + 1);
     all.push(String::from("runtime"));
     all.extend_from_slice(args);
-    let start = match loader::load(origin, &all) {
+    let start = match loader::load(origin, &all, coverage) {
         Ok(start) => start,
         Err(error) => {
             error!("boot: payload {origin}: {error}");

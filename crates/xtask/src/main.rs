@@ -24,6 +24,7 @@ mod machine_test;
 mod machines;
 mod native_bitcode;
 mod paths;
+mod payload_files;
 mod payloads;
 mod runtime_elf;
 mod sh;

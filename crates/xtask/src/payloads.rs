@@ -1,7 +1,8 @@
 //! The kernel's tests from the payload's side: static C programs in place of the runtime.
 //!
 //! crates/kernel/tests/payloads/README.md describes the lines at the head of each program. Every program runs with two
-//! processors on `-cpu max` and with one on Nehalem, which has neither AVX nor XSAVE.
+//! processors on `-cpu max` and with one on Nehalem, which has neither AVX nor XSAVE; and once more with everything
+//! constant evicted, so that each of its functions comes out of the cold file, to the same output.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use bareflow::image::ImageBuilder;
 use bareflow::qemu::{Boot, Machine};
+use formats::cold;
 use formats::exit::Reason;
 use formats::options::split_words;
 
@@ -18,6 +20,7 @@ use crate::build::read;
 use crate::machine_test::{Feed, MachineTest};
 use crate::machines::Image;
 use crate::paths::Paths;
+use crate::payload_files;
 use crate::sh;
 
 /// What the head of a program asks for.
@@ -32,6 +35,27 @@ struct Head {
     /// Text on the console and the keys typed after it.
     input: Vec<(String, String)>,
     memory_mib: u64,
+    /// Options of the kernel.
+    options: String,
+    /// Its link data lies beside it.
+    link: bool,
+    /// It runs with everything constant evicted, too.
+    evictable: bool,
+    /// What is done to its cold file. With damage it runs evicted only.
+    damage: Damage,
+}
+
+/// What is wrong with a cold file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Damage {
+    /// Nothing.
+    None,
+    /// It ends in the middle of a block.
+    CutOff,
+    /// A bit of a block is another one.
+    Flipped,
+    /// It belongs to another program.
+    Foreign,
 }
 
 /// Compiles the programs and describes their tests, of those whose name contains `filter`.
@@ -52,16 +76,26 @@ pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let test = |(cpu, cpus)| (format!("machine/payload/{name}/{cpu}/{cpus}"), cpu, cpus);
-        let mut wanted = [("max", 2), ("Nehalem", 1)].map(test).to_vec();
+        let text = String::from_utf8_lossy(&read(&source)?).into_owned();
+        let head = parse(&text).with_context(|| source.display().to_string())?;
+        let test = |(kind, cpu, cpus)| (format!("machine/{kind}/{name}/{cpu}/{cpus}"), cpu, cpus);
+        let mut wanted = Vec::new();
+        if head.damage == Damage::None {
+            wanted.extend([("payload", "max", 2), ("payload", "Nehalem", 1)].map(test));
+        }
+        if head.evictable {
+            wanted.extend([("evicted", "max", 2), ("evicted", "Nehalem", 1)].map(test));
+        }
         wanted.retain(|(name, ..)| filter.is_none_or(|f| name.contains(f)));
         if wanted.is_empty() {
             continue;
         }
-        let text = String::from_utf8_lossy(&read(&source)?).into_owned();
-        let head = parse(&text).with_context(|| source.display().to_string())?;
-        let image = image(paths, &name, &source, &head.flags)?;
+        let image = image(paths, &name, &source, &head)?;
         for (name, cpu, cpus) in wanted {
+            let mut kernel_options = head.options.clone();
+            if name.starts_with("machine/evicted") {
+                kernel_options.push_str(" payload=/bareflow/evicted.0");
+            }
             tests.push(MachineTest {
                 name,
                 image: image.path.clone(),
@@ -72,6 +106,7 @@ pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
                     cpus,
                     memory_mib: head.memory_mib,
                     arguments: head.arguments.clone(),
+                    kernel_options,
                     ..Machine::default()
                 },
                 input: head
@@ -97,10 +132,10 @@ pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
     Ok(tests)
 }
 
-/// An image whose payload is the program.
-fn image(paths: &Paths, name: &str, source: &Path, flags: &[String]) -> Result<Image> {
+/// An image whose payload is the program, also in its evicted form.
+fn image(paths: &Paths, name: &str, source: &Path, head: &Head) -> Result<Image> {
     let folder = paths.scratch("payloads")?;
-    let program = compile(paths, name, source, flags)?;
+    let program = compile(paths, name, source, &head.flags)?;
     let part = |name: &str| read(&paths.artifacts().join(name));
     let mut builder = ImageBuilder::new(
         part("stage1.bin")?,
@@ -109,6 +144,18 @@ fn image(paths: &Paths, name: &str, source: &Path, flags: &[String]) -> Result<I
     )?;
     builder.set_free_bytes(16 << 20);
     builder.add_file("/boot/runtime.elf", &program);
+    let elf = read(&program)?;
+    if head.link {
+        let link = payload_files::link_data(&elf)?;
+        builder.add_bytes("/bareflow/link.0", link.clone());
+        builder.add_bytes("/boot/runtime.link", link);
+    }
+    if head.evictable {
+        let mut evicted = payload_files::evict_all(&elf)?;
+        head.damage.apply(&mut evicted.cold)?;
+        builder.add_bytes("/bareflow/evicted.0", evicted.hot);
+        builder.add_bytes("/bareflow/cold.0", evicted.cold);
+    }
     let path = folder.join(format!("{name}.img"));
     builder.write(&path, &mut |_| {}, &AtomicBool::new(false))?;
     Image::open(path)
@@ -119,13 +166,53 @@ pub fn compile(paths: &Paths, name: &str, source: &Path, flags: &[String]) -> Re
     let program = paths.scratch("payloads")?.join(name);
     sh::output(
         Command::new("gcc")
-            .args(["-O1", "-static", "-pthread"])
+            .args(["-O1", "-static", "-pthread", "-Wl,--build-id=sha1"])
             .args(flags)
             .arg(source)
             .arg("-o")
             .arg(&program),
     )?;
     Ok(program)
+}
+
+impl Damage {
+    fn parse(word: &str) -> Result<Self> {
+        match word {
+            "cut-off" => Ok(Self::CutOff),
+            "flipped" => Ok(Self::Flipped),
+            "foreign" => Ok(Self::Foreign),
+            _ => bail!("cold: cut-off, flipped or foreign"),
+        }
+    }
+
+    fn apply(self, cold: &mut Vec<u8>) -> Result<()> {
+        let head: &[u8; cold::HEAD_BYTES] = cold.first_chunk().context("no cold file")?;
+        let blocks = cold::index_bytes(head)?;
+        match self {
+            Self::None => {}
+            Self::CutOff => cold.truncate(cold.len() - 10),
+            // Every block, so that the first page that is missed is damaged.
+            Self::Flipped => {
+                let starts = cold[cold::HEAD_BYTES..blocks].chunks_exact(cold::ENTRY_BYTES);
+                let starts: Vec<usize> = starts
+                    .map(|entry| {
+                        entry[..4]
+                            .iter()
+                            .rev()
+                            .fold(0, |n, b| n << 8 | usize::from(*b))
+                    })
+                    .collect();
+                for start in starts {
+                    cold[start + 5] ^= 0x10;
+                }
+            }
+            Self::Foreign => {
+                let content = vec![0x90; 1 << 20];
+                *cold = cold::encode(&content, &[1; 20], cold::BLOCK_BYTES, |_| None)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Reads the `// key: value` lines at the head of a program.
@@ -139,6 +226,10 @@ fn parse(text: &str) -> Result<Head> {
         forbid: Vec::new(),
         input: Vec::new(),
         memory_mib: 256,
+        options: String::from("log=info"),
+        link: false,
+        evictable: true,
+        damage: Damage::None,
     };
     for line in text.lines() {
         let Some(comment) = line.strip_prefix("// ") else {
@@ -151,9 +242,14 @@ fn parse(text: &str) -> Result<Head> {
             "flags" => head.flags = split_words(value)?,
             "args" => head.arguments = split_words(value)?,
             "exit" if value == "payload-exception" => exit = Some(Reason::PayloadException),
+            "exit" if value == "bad-payload" => exit = Some(Reason::BadPayload),
             "exit" => exit = Some(Reason::Program(value.parse().context("exit")?)),
             "expect" => head.expect.push(value.into()),
             "forbid" => head.forbid.push(value.into()),
+            "options" => head.options = value.into(),
+            "link" => head.link = value == "yes",
+            "evicted" => head.evictable = value != "no",
+            "cold" => head.damage = Damage::parse(value)?,
             "memory" => head.memory_mib = value.parse().context("memory")?,
             "input" => {
                 let (prompt, keys) = value.split_once("> ").context("input: PROMPT> KEYS")?;

@@ -38,5 +38,6 @@ errnos! {
     NAMETOOLONG = 36, "Name too long.";
     NOSYS = 38, "No such system call.";
     NOTEMPTY = 39, "Directory not empty.";
+    NODATA = 61, "Not measured.";
     TIMEDOUT = 110, "Timed out.";
 }

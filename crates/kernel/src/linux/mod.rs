@@ -16,11 +16,14 @@ mod thread;
 mod time;
 
 use crate::console;
+use crate::coverage;
 use crate::cpu::trap::Frame;
+use crate::loader::cold;
 use crate::sched::{self, Key};
 use crate::trace;
 use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use errno::Errno;
+use formats::calls;
 
 /// Number of `rt_sigreturn`, after which every register is new.
 pub const RT_SIGRETURN: u64 = 15;
@@ -38,7 +41,8 @@ pub type Answer = Result<usize, Errno>;
 pub struct Args([u64; 6]);
 
 impl Args {
-    fn get(&self, index: usize) -> usize {
+    /// An argument as it is.
+    pub fn get(&self, index: usize) -> usize {
         self.0[index] as usize
     }
 
@@ -169,6 +173,10 @@ fn call(number: u64, a: &Args) -> Answer {
         318 => misc::getrandom(a.get(0), a.get(1)),
         324 => misc::membarrier(a.int(0)),
         332 => fsinfo::statx(a.int(0), a.get(1), a.uint(2), a.get(4)),
+        calls::COVERAGE_INFO => coverage::info(a),
+        calls::COVERAGE_FUNCTIONS => coverage::functions(a),
+        calls::COVERAGE_PAGES => coverage::pages(a),
+        calls::COLD_MISSES => cold::misses(a),
         334 => Err(Errno::NOSYS), // rseq: glibc asks at start and lives without
         number => {
             name_once(number);

@@ -28,6 +28,8 @@ bitflags! {
         const WRITE = 1 << 1;
         /// Write-through and cache-disable: device registers.
         const UNCACHED = 1 << 3 | 1 << 4;
+        /// Used since it was mapped, or since somebody cleared this.
+        const ACCESSED = 1 << 5;
         /// Written to since it was mapped.
         const DIRTY = 1 << 6;
         /// A leaf of 2 MiB.

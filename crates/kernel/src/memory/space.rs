@@ -7,6 +7,9 @@
 //! touch of what was promised succeeds. Reservations (PROT_NONE) and stacks are not accounted;
 //! when a stack finds no frame the program ends with a message.
 //!
+//! Cold areas ([`Use::Cold`]) are filled page by page from a file (`loader::cold`): never under the lock of the address
+//! space, so that a page is read while others fault. They are not accounted either.
+//!
 //! W^X: a mapping that would be writable and executable is refused with EACCES.
 //!
 //! Unmapping: leaves are marked dead, every CPU forgets them, then the frames are freed.
@@ -15,11 +18,13 @@ use super::paging::{self, Flags, NoMemory};
 use super::{HUGE, PAGE, USER_END, frames, phys_to_virt};
 use crate::cpu::shootdown;
 use crate::linux::errno::Errno;
+use crate::loader::cold;
 use crate::sync::Mutex;
 use crate::trace;
 use alloc::collections::BTreeMap;
 use bitflags::bitflags;
 use core::ops::Range;
+use core::sync::atomic::AtomicU8;
 
 bitflags! {
     /// Protection, with the numbers of `PROT_*`.
@@ -72,8 +77,19 @@ pub enum Access {
 pub enum Use {
     /// Data or code.
     Plain,
+    /// Data or code in small pages only: their accessed bits are looked at.
+    Small,
     /// A stack: small pages only, not accounted.
     Stack,
+    /// A cold segment of the payload: pages are read when they are touched. Not accounted while it is constant.
+    Cold,
+}
+
+impl Use {
+    /// True if neighbours of this use become one area.
+    fn joins(self) -> bool {
+        matches!(self, Self::Plain | Self::Small)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +121,10 @@ pub enum FaultError {
     Protection,
     /// No frame left.
     OutOfMemory,
+    /// The content has to be read first, and this is not the place to do it.
+    NotRead,
+    /// The content cannot be read; said on the console.
+    Unreadable,
 }
 
 impl From<NoMemory> for FaultError {
@@ -241,7 +261,7 @@ impl Space {
     }
 
     fn insert(&mut self, start: usize, end: usize, prot: Prot, usage: Use) -> Result<(), Errno> {
-        let accounted = prot.contains(Prot::WRITE) && usage == Use::Plain;
+        let accounted = prot.contains(Prot::WRITE) && usage != Use::Stack;
         if accounted {
             self.commit(end - start)?;
         }
@@ -257,13 +277,13 @@ impl Space {
         if let Some((before, previous)) = self.find(start.wrapping_sub(1))
             && previous.end == start
             && alike(previous, area)
-            && usage == Use::Plain
+            && usage.joins()
         {
             from = before;
         }
         if let Some(&next) = self.areas.get(&end)
             && alike(next, area)
-            && usage == Use::Plain
+            && usage.joins()
         {
             self.areas.remove(&end);
             area.end = next.end;
@@ -397,6 +417,9 @@ impl Space {
             };
             return Ok((at & !(size - 1)) + size);
         }
+        if area.usage == Use::Cold {
+            return Err(FaultError::NotRead);
+        }
         self.populate(start, area, at, fill)
     }
 
@@ -406,7 +429,7 @@ impl Space {
         while covered < end {
             let (from, area) = self.find(covered).ok_or(Errno::NOMEM)?;
             let to = area.end.min(end);
-            if prot.contains(Prot::WRITE) && !area.accounted && area.usage == Use::Plain {
+            if prot.contains(Prot::WRITE) && !area.accounted && area.usage != Use::Stack {
                 promised += to - covered.max(from);
             }
             covered = to;
@@ -434,7 +457,7 @@ impl Space {
         self.cut(end);
         for (_, area) in self.areas.range_mut(start..end) {
             area.prot = prot;
-            area.accounted |= prot.contains(Prot::WRITE) && area.usage == Use::Plain;
+            area.accounted |= prot.contains(Prot::WRITE) && area.usage != Use::Stack;
         }
         self.merge_around(start, end);
         Ok(())
@@ -450,7 +473,7 @@ impl Space {
                 break;
             }
             match self.areas.get(&area.end).copied() {
-                Some(next) if alike(area, next) && area.usage == Use::Plain => {
+                Some(next) if alike(area, next) && area.usage.joins() => {
                     self.areas.remove(&area.end);
                     if let Some(area) = self.areas.get_mut(&from) {
                         area.end = next.end;
@@ -594,6 +617,9 @@ pub fn remap(
     if area.end < old_end {
         return Err(Errno::FAULT);
     }
+    if area.usage == Use::Cold {
+        return Err(Errno::INVAL); // its content is known by its address
+    }
     let old_bytes = old_end - old;
     if to.is_none() {
         if new_bytes <= old_bytes {
@@ -651,15 +677,32 @@ pub fn remap(
     Ok(new)
 }
 
-/// Answers a page fault at `at`.
+/// Makes a page present, reading it if it is a cold one. Returns the end of what is there now.
+fn touch_or_read(at: usize, access: Access, fill: &Range<usize>) -> Result<usize, FaultError> {
+    loop {
+        // A statement of its own: the lock must not be held while a page is read.
+        let touched = SPACE.lock().touch(at, access, fill);
+        match touched {
+            Err(FaultError::NotRead) => cold::read(at)?,
+            other => return other,
+        }
+    }
+}
+
+/// Answers a page fault at `at`. `by_program`: not the kernel, which may hold locks that reading a page needs; it
+/// makes cold pages present by [`touch`] before.
 ///
 /// # Errors
 /// Why the access is not allowed.
-pub fn fault(at: usize, access: Access) -> Result<(), FaultError> {
+pub fn fault(at: usize, access: Access, by_program: bool) -> Result<(), FaultError> {
     if !(USER_START..USER_END).contains(&at) {
         return Err(FaultError::NotMapped);
     }
-    SPACE.lock().touch(at, access, &(0..0))?;
+    if by_program {
+        touch_or_read(at, access, &(0..0))?;
+    } else {
+        SPACE.lock().touch(at, access, &(0..0))?;
+    }
     trace::count(&trace::COUNTERS.faults, 1);
     // The entry may have been widened by another CPU: forget what this one knew.
     paging::flush_page(at);
@@ -694,10 +737,54 @@ pub fn touch(start: usize, bytes: usize, access: Access, fill: bool) -> Result<(
             at = (at & !(size - 1)) + size;
             continue;
         }
-        at = SPACE
-            .lock()
-            .touch(at, access, if fill { &filled } else { &(0..0) })?;
+        at = touch_or_read(at, access, if fill { &filled } else { &(0..0) })?;
     }
+    Ok(())
+}
+
+/// Gives a page of a cold area its frame, filled. False if the area is gone or the page is there already: then the frame
+/// is still the caller's.
+///
+/// # Errors
+/// [`FaultError::OutOfMemory`]: no page table; the frame is still the caller's.
+pub fn install(at: usize, phys: u64) -> Result<bool, FaultError> {
+    let space = SPACE.lock();
+    match space.find(at) {
+        Some((_, area)) if area.usage == Use::Cold && paging::entry_of(at).is_none() => {
+            paging::map(at, phys, area.prot.leaf())?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+/// Changes a page that is there by way of the direct map. `None` if it is not there.
+pub fn with_page<R>(at: usize, change: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+    let _space = SPACE.lock();
+    let leaf = paging::translate(at & !(PAGE - 1))?;
+    // SAFETY: (1) the frame stays while the space is locked; (2) the direct map covers it; (3) the caller changes pages
+    // that the program does not run yet.
+    let bytes = unsafe { core::slice::from_raw_parts_mut(phys_to_virt(leaf.phys), PAGE) };
+    Some(change(bytes))
+}
+
+/// Changes one byte that other CPUs may be using, by way of the direct map. `None` if its page is not there.
+pub fn with_byte<R>(at: usize, change: impl FnOnce(&AtomicU8) -> R) -> Option<R> {
+    let _space = SPACE.lock();
+    let leaf = paging::translate(at)?;
+    // SAFETY: (1) the frame stays while the space is locked; (2) the direct map covers it; (3) one byte, used atomically.
+    let byte = unsafe { AtomicU8::from_ptr(phys_to_virt(leaf.phys)) };
+    Some(change(byte))
+}
+
+/// Forgets which pages of a range were touched.
+///
+/// # Errors
+/// [`NoMemory`]: a large page could not be split.
+pub fn clear_accessed(start: usize, end: usize) -> Result<(), NoMemory> {
+    let _space = SPACE.lock();
+    paging::for_each_leaf(start, end, |_, entry, _| *entry &= !Flags::ACCESSED.bits())?;
+    shootdown::flush(start, end);
     Ok(())
 }
 

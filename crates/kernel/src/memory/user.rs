@@ -20,7 +20,8 @@ pub fn check(start: usize, bytes: usize, access: Access) -> Result<(), Errno> {
 fn errno(error: FaultError) -> Errno {
     match error {
         FaultError::OutOfMemory => Errno::NOMEM,
-        FaultError::NotMapped | FaultError::Protection => Errno::FAULT,
+        FaultError::Unreadable => Errno::IO,
+        FaultError::NotMapped | FaultError::Protection | FaultError::NotRead => Errno::FAULT,
     }
 }
 

@@ -4,7 +4,6 @@ mod counter;
 mod emulated_tls;
 mod extract;
 mod fuse;
-mod hooks;
 mod loops;
 mod osr;
 mod poll;
