@@ -90,6 +90,10 @@ pub struct LayoutArgs {
     /// Space left free on the volume for files the program writes, in MiB
     #[arg(long, value_name = "MIB", default_value_t = 8)]
     pub free: u64,
+    /// Room for what the machine learns (profile, code, smaller images of itself), e.g. 64M; 0: it learns nothing for good
+    /// [default: 32M for language models, 4M for other programs]
+    #[arg(long, value_name = "SIZE", value_parser = parse_store)]
+    pub store: Option<u64>,
     /// Options of the kernel, e.g. "log=debug cpus=1"
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub kernel_options: String,
@@ -331,6 +335,17 @@ fn parse_memory(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "expected a size like 512M or 2G".into())
 }
 
+/// Size of the record store in MiB, 0 for none.
+fn parse_store(text: &str) -> Result<u64, String> {
+    match text {
+        "0" => Ok(0),
+        _ => parse_memory(text)
+            .ok()
+            .filter(|mib| *mib <= 2048)
+            .ok_or_else(|| "expected 0 or a size like 32M, at most 2G".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -349,6 +364,16 @@ mod tests {
         assert_eq!(parse_memory("300"), Ok(300));
         for wrong in ["", "M", "0", "-1M", "5T", "99999999999999999999G"] {
             assert!(parse_memory(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_store_may_be_none() {
+        assert_eq!(parse_store("0"), Ok(0));
+        assert_eq!(parse_store("64M"), Ok(64));
+        assert_eq!(parse_store("2G"), Ok(2048));
+        for wrong in ["", "3G", "x", "-1"] {
+            assert!(parse_store(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -17,6 +17,9 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// A slot table that cannot be made.
+    #[error("{0}")]
+    Slots(#[from] formats::slots::SlotError),
     /// A part that `xtask build` makes is not there.
     #[error("{} has not been built: run `./x build` in the BareFlow checkout, or set BAREFLOW_ARTIFACTS to the folder that holds it", path.display())]
     MissingArtifact {

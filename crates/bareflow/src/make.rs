@@ -3,15 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use formats::slots::{self, FileRef};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{BuildArgs, Compression, LayoutArgs, LlmArgs};
 use crate::guest::{self, GuestModule};
-use crate::image::ImageBuilder;
+use crate::image::{ImageBuilder, memory};
 use crate::{Artifacts, Error, llm};
 
 /// The runtime's place on the image.
-const RUNTIME: &str = "/boot/runtime.elf";
+const RUNTIME: &str = slots::BASE_PATH;
+/// Size of the record store of a language model, in MiB.
+const LLM_STORE_MIB: u64 = 32;
+/// Size of the record store of other programs, in MiB.
+const BUILD_STORE_MIB: u64 = 4;
 /// The guest program that runs language models, among the artefacts.
 const LLAMA: &str = "llama";
 
@@ -32,6 +37,7 @@ pub fn build(args: &BuildArgs, artifacts: &Artifacts, cancelled: &AtomicBool) ->
         &files,
         &args.arguments,
         &args.layout,
+        BUILD_STORE_MIB,
         artifacts,
         cancelled,
     )
@@ -56,18 +62,24 @@ pub fn llm(args: &LlmArgs, artifacts: &Artifacts, cancelled: &AtomicBool) -> Res
         &checked.files,
         &arguments,
         &args.layout,
+        LLM_STORE_MIB,
         artifacts,
         cancelled,
     )
 }
 
 /// Writes the image, with progress on the terminal.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the two commands differ in exactly these"
+)]
 fn write(
     output: &Path,
     modules: &[GuestModule],
     files: &[(PathBuf, String)],
     arguments: &[String],
     layout: &LayoutArgs,
+    default_store_mib: u64,
     artifacts: &Artifacts,
     cancelled: &AtomicBool,
 ) -> Result<(), Error> {
@@ -77,7 +89,9 @@ fn write(
         artifacts.read("kernel.elf")?,
     )?;
     image.set_free_bytes(layout.free << 20);
-    add_runtime(&mut image, layout.compress, artifacts)?;
+    let base = add_runtime(&mut image, layout.compress, artifacts)?;
+    let store = layout.store.unwrap_or(default_store_mib) << 20;
+    memory::add(&mut image, store, base, artifacts)?;
     if let Some(loader) = artifacts.optional("BOOTX64.EFI") {
         image.add_file("/EFI/BOOT/BOOTX64.EFI", loader);
     }
@@ -130,31 +144,36 @@ fn write(
     Ok(())
 }
 
-/// The runtime, as it is or compressed; the kernel tells by its first bytes.
+/// The runtime, as it is or compressed; the kernel tells by its first bytes. Gives what the slot table says of it.
 fn add_runtime(
     image: &mut ImageBuilder,
     compression: Compression,
     artifacts: &Artifacts,
-) -> Result<(), Error> {
+) -> Result<FileRef, Error> {
     let path = artifacts.path("runtime.elf")?;
     let packed = |e: std::io::Error| Error::io("compress", &path, e);
-    match compression {
-        Compression::None => image.add_file(RUNTIME, &path),
+    let bytes = match compression {
+        Compression::None => {
+            let content = artifacts.read("runtime.elf")?;
+            image.add_file(RUNTIME, &path);
+            return Ok(FileRef::describe(RUNTIME, &content)?);
+        }
         Compression::Lz4 => {
             let mut frame = lz4_flex::frame::FrameEncoder::new(Vec::new());
             std::io::Write::write_all(&mut frame, &artifacts.read("runtime.elf")?)
                 .map_err(packed)?;
-            let bytes = frame
+            frame
                 .finish()
-                .map_err(|e| packed(std::io::Error::other(e)))?;
-            image.add_bytes(RUNTIME, bytes);
+                .map_err(|e| packed(std::io::Error::other(e)))?
         }
         Compression::Zstd => {
             let content = artifacts.read("runtime.elf")?;
-            image.add_bytes(RUNTIME, zstd::encode_all(&content[..], 19).map_err(packed)?);
+            zstd::encode_all(&content[..], 19).map_err(packed)?
         }
-    }
-    Ok(())
+    };
+    let described = FileRef::describe(RUNTIME, &bytes)?;
+    image.add_bytes(RUNTIME, bytes);
+    Ok(described)
 }
 
 /// `HOST:/GUEST`

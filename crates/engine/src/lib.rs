@@ -24,6 +24,7 @@ pub mod interp;
 pub mod memory;
 pub mod profile;
 mod program;
+pub mod snapshot;
 mod symbols;
 pub mod tier;
 pub mod trace;

@@ -18,6 +18,8 @@ pub mod gate;
 pub mod link;
 pub mod llbc;
 pub mod options;
+#[cfg(feature = "profile")]
+pub mod profile;
 pub mod record;
 pub mod relink;
 pub mod slots;

@@ -71,6 +71,11 @@ pub enum AreaError {
     Block(BlockError),
     /// The volume reported an error.
     Volume(FatError),
+    /// A file that does not lie in one piece.
+    Scattered {
+        /// In how many pieces it lies.
+        pieces: usize,
+    },
     /// The operating system reported an error.
     System {
         /// Its number (errno); 0 if it has none.
@@ -96,6 +101,10 @@ impl fmt::Display for AreaError {
             Self::ReadOnly => write!(f, "a write to an area that was opened for reading only"),
             Self::Block(error) => error.fmt(f),
             Self::Volume(error) => error.fmt(f),
+            Self::Scattered { pieces } => write!(
+                f,
+                "the file lies in {pieces} pieces, 1 expected; build the image again"
+            ),
             Self::System { code } => write!(f, "the system reported error {code}"),
         }
     }
@@ -301,6 +310,21 @@ impl<D: BlockDevice> Area for BlockArea<D> {
     }
 }
 
+/// Where a file that lies in one piece begins on its volume, and its size: `(bytes, bytes)`. With it the file can be an area
+/// without its volume.
+///
+/// # Errors
+/// [`AreaError::Volume`], [`AreaError::Scattered`].
+pub fn locate<D: BlockDevice>(volume: &mut Volume<D>, path: &str) -> Result<(u64, u64), AreaError> {
+    let file = volume.open(path)?;
+    let bytes = volume.file_bytes(&file)?.into();
+    match volume.runs(&file)?[..] {
+        [] => Ok((0, bytes)),
+        [run] => Ok((run.lba * SECTOR as u64, bytes)),
+        ref runs => Err(AreaError::Scattered { pieces: runs.len() }),
+    }
+}
+
 /// An open file of a mounted volume as an area.
 pub struct VolumeArea<'a, D> {
     volume: &'a mut Volume<D>,
@@ -403,6 +427,20 @@ mod tests {
         let mut volume = Volume::format(device, &FormatOptions::default()).unwrap();
         volume.create_contiguous("/area", 4096).unwrap();
         behaves(VolumeArea::open(&mut volume, "/area").unwrap());
+        let (start, bytes) = locate(&mut volume, "/area").unwrap();
+        assert_eq!(bytes, 4096);
+        let mut sector = [0; SECTOR];
+        let lba = start / SECTOR as u64;
+        volume.device_mut().read(lba + 1, &mut sector).unwrap();
+        assert_eq!(sector, [7; SECTOR]);
+        let one = volume.create("/one").unwrap();
+        let two = volume.create("/two").unwrap();
+        for at in [0, 100_000] {
+            volume.write_at(&one, at, &[1; 100_000]).unwrap();
+            volume.write_at(&two, at, &[2; 100_000]).unwrap();
+        }
+        let scattered = AreaError::Scattered { pieces: 2 };
+        assert_eq!(locate(&mut volume, "/one"), Err(scattered));
         assert!(VolumeArea::open(&mut volume, "/other").is_err());
     }
 

@@ -11,6 +11,7 @@
 //! An image appears under its name when it is complete, in one step, or not at all: until then it is a file
 //! without a name that the system removes by itself, however the program ends.
 
+pub mod memory;
 mod output;
 mod sparse;
 
@@ -103,6 +104,8 @@ pub enum ImageError {
 enum Content {
     Bytes(Vec<u8>),
     Host(PathBuf),
+    /// So many zeroes in one piece.
+    Space(u64),
 }
 
 struct Entry {
@@ -201,6 +204,14 @@ impl ImageBuilder {
         });
     }
 
+    /// Adds a file of `bytes` zeroes in one piece, for the machine to write in. On the host it takes no room.
+    pub fn add_space(&mut self, path: impl Into<String>, bytes: u64) {
+        self.entries.push(Entry {
+            path: path.into(),
+            content: Content::Space(bytes),
+        });
+    }
+
     /// Writes the image, in place of what was at `output`.
     ///
     /// `progress` is called at least once for each file and after each few MiB. Setting `cancelled` (from a signal
@@ -216,7 +227,9 @@ impl ImageBuilder {
     ) -> Result<Summary, ImageError> {
         let sizes = self.sizes()?;
         let directories = self.directories()?;
-        let total: u64 = sizes.iter().sum();
+        let written = self.entries.iter().zip(&sizes);
+        let written = written.filter(|(entry, _)| !matches!(entry.content, Content::Space(_)));
+        let total: u64 = written.map(|(_, size)| size).sum();
         let clusters = |bytes: &u64| bytes.next_multiple_of(CLUSTER_BYTES);
         let data: u64 = sizes.iter().map(clusters).sum::<u64>()
             + directories.len() as u64 * CLUSTER_BYTES
@@ -255,6 +268,13 @@ impl ImageBuilder {
     fn sizes(&self) -> Result<Vec<u64>, ImageError> {
         let size = |entry: &Entry| match &entry.content {
             Content::Bytes(bytes) => Ok(bytes.len() as u64),
+            Content::Space(bytes) => match u32::try_from(*bytes) {
+                Ok(bytes) => Ok(bytes.into()),
+                Err(_) => Err(ImageError::FileTooLarge {
+                    path: entry.path.clone().into(),
+                    bytes: *bytes,
+                }),
+            },
             Content::Host(path) => {
                 let io = |source| ImageError::Io {
                     action: "read",
@@ -345,6 +365,13 @@ impl ImageBuilder {
         let mut done = 0;
         for (entry, &size) in self.entries.iter().zip(sizes) {
             let path = &entry.path;
+            if let Content::Space(bytes) = &entry.content {
+                hash.update(path.as_bytes()).update(&size.to_le_bytes());
+                // `sizes` has checked it.
+                let bytes = u32::try_from(*bytes).unwrap_or(u32::MAX);
+                volume.create_contiguous(path, bytes).map_err(at(path))?;
+                continue;
+            }
             let file = volume.create(path).map_err(at(path))?;
             hash.update(path.as_bytes()).update(&size.to_le_bytes());
             // All clusters at once: in one piece, and the table is written once.
@@ -446,6 +473,7 @@ impl<'a> Source<'a> {
     fn open(content: &'a Content) -> Result<Self, ImageError> {
         match content {
             Content::Bytes(bytes) => Ok(Self::Bytes(bytes)),
+            Content::Space(_) => Ok(Self::Bytes(&[])),
             Content::Host(path) => {
                 File::open(path)
                     .map(|file| Self::Host(file, path))

@@ -142,6 +142,11 @@ impl FuncEntry {
             .fetch_add(armed.wrapping_sub(left).max(0) as u64, Ordering::Relaxed);
     }
 
+    /// Counts calls of earlier runs.
+    pub(crate) fn seed_calls(&self, calls: u64) {
+        self.counted.fetch_add(calls, Ordering::Relaxed);
+    }
+
     /// Backward jumps taken in it so far while it was interpreted, in steps of [`HEAT_STEP`](super::HEAT_STEP).
     pub fn back_edges(&self) -> u64 {
         self.code()

@@ -78,9 +78,9 @@ impl Names {
         self.stubs + id as usize * bridge::STUB_BYTES
     }
 
-    fn cell(&self, number: &str) -> Option<usize> {
-        let id = number.parse().ok().filter(|n| *n < self.entries.len())?;
-        Some(self.region.cell_address(id))
+    fn cell(&self, function: &str) -> Option<usize> {
+        let id = *self.numbers.get(function)?;
+        Some(self.region.cell_address(id as usize))
     }
 }
 
@@ -95,11 +95,11 @@ impl Symbols for Names {
         if let Some(at) = self.addresses.get(name) {
             return Some(Symbol::Data(*at as usize));
         }
-        if let Some(number) = name.strip_prefix(CELL) {
-            return Some(Symbol::Data(self.cell(number)?));
+        if let Some(function) = name.strip_prefix(CELL) {
+            return Some(Symbol::Data(self.cell(function)?));
         }
-        if let Some(number) = name.strip_prefix(MISSES) {
-            return Some(Symbol::Data(self.cell(number)? + MISSES_OFFSET));
+        if let Some(function) = name.strip_prefix(MISSES) {
+            return Some(Symbol::Data(self.cell(function)? + MISSES_OFFSET));
         }
         if name == bridge::ENTER {
             let address = (call::enter as *const ()).expose_provenance();

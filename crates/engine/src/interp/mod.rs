@@ -35,7 +35,7 @@ mod wide;
 pub use code::{Code, LiveValue, LoopHead, Unsupported};
 pub use entry::FuncEntry;
 pub(crate) use entry::Watch;
-pub(crate) use image::{CELL, MISSES, Names};
+pub(crate) use image::{CELL, MISSES};
 pub use image::{Image, Options, Resolve};
 pub(crate) use memory::frame_words;
 pub use memory::set_stack_size;

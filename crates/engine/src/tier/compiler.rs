@@ -6,7 +6,6 @@ use super::hooks;
 use super::queue::{Job, Next};
 use super::shared::{Shared, tier_of};
 use super::unit::{self, Builder, Built};
-use crate::interp::Names;
 use crate::memory::{self, MemoryError, Symbol, Symbols, Unit};
 use crate::trace::{EventKind, Outcome};
 use crate::{Cpu, Error, Level};
@@ -20,16 +19,30 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const JOBS_PER_CONTEXT: u32 = 2_000;
 
 /// Symbols of the program and the engine's hooks.
-struct UnitSymbols<'s>(&'s Names);
+pub(crate) struct UnitSymbols<'s>(pub &'s Shared);
+
+impl UnitSymbols<'_> {
+    fn site(&self, place: &str) -> Option<Symbol> {
+        let (header, function) = place.split_once('.')?;
+        let header: u32 = header.parse().ok()?;
+        let id = self.0.image.function(function)?.id;
+        let mut sites = self.0.sites.get(id as usize)?.iter();
+        let site = sites.find(|s| s.header == header)?;
+        Some(Symbol::Data(site.id() as usize))
+    }
+}
 
 impl Symbols for UnitSymbols<'_> {
     fn find(&self, name: &str) -> Option<Symbol> {
+        if let Some(place) = name.strip_prefix(hooks::SITE) {
+            return self.site(place);
+        }
         match hooks::address(name) {
             Some(address) => Some(Symbol::Function {
                 address,
                 slot: None,
             }),
-            None => self.0.find(name),
+            None => self.0.image.names().find(name),
         }
     }
 }
@@ -48,10 +61,12 @@ pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
             }
         }
     }
+    shared.desk.close();
 }
 
 fn work(shared: &Shared, builder: &mut Builder<'_>) {
     for _ in 0..JOBS_PER_CONTEXT {
+        shared.desk.serve(shared, builder);
         match shared.queue.take(|job| shared.urgency(job), PATIENCE) {
             Next::Stop => return,
             Next::Idle => tidy(shared),
@@ -111,11 +126,11 @@ fn tidy(shared: &Shared) {
 }
 
 /// Links an object; makes room by dropping the coldest code if there is none.
-fn link(shared: &Shared, built: &Built, id: u32) -> Result<(Unit, usize), Error> {
+pub(crate) fn link(shared: &Shared, built: &Built, id: u32) -> Result<(Unit, usize), Error> {
     let names = shared.image.names();
     let mut evicted = 0;
     loop {
-        match memory::link(&names.region, &built.object, &UnitSymbols(names)) {
+        match memory::link(&names.region, &built.object, &UnitSymbols(shared)) {
             Ok(unit) => {
                 let at = unit.address(&built.symbol).ok_or_else(|| Error::Object {
                     message: format!("{} is not in its own object", built.symbol),
@@ -190,6 +205,7 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
                 f.profile.add_variant(built.assumes.clone());
             }
             shared.publish(id, level, at, unit, &built);
+            shared.remember(id, 0, level, &built, duration_ns);
             f.profile.set_state(if built.is_special {
                 "hot: compiled, with code for the arguments it is called with"
             } else {
@@ -240,6 +256,7 @@ fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
         Ok((built, (unit, at))) => {
             let bytes = unit.object_bytes() as u64;
             dump(shared, &built, tier.name());
+            shared.remember(id, header, level, &built, duration_ns);
             (bytes, Outcome::Published, Osr::Ready(at, unit))
         }
         Err(error) => {

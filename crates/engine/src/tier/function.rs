@@ -5,9 +5,9 @@ use crate::Level;
 use crate::memory::Unit;
 use crate::profile::FunctionProfile;
 use llvm::ir::{Type, TypeKind, Value, ValueKind, View};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A parameter of one word.
 #[derive(Debug, Clone, Copy)]
@@ -115,6 +115,10 @@ pub(crate) struct State {
     pub address: usize,
     /// Cycles measured when the function was probed last.
     pub probed: u64,
+    /// By loop header, 0 for the function itself: the code that runs, as it is kept for the next run.
+    pub kept: BTreeMap<u32, Arc<crate::snapshot::Kept>>,
+    /// Level of the code that an earlier run left.
+    pub restored: Option<Level>,
     /// How often it was looked at by the shuffle of tests.
     pub shuffled: u64,
 }
@@ -127,6 +131,8 @@ pub(crate) struct Function {
     pub thresholds: Thresholds,
     /// Work of the past, which says little about what comes: see `Shared::cool`.
     pub past: AtomicU64,
+    /// Executions of basic blocks in earlier runs.
+    pub past_blocks: OnceLock<Box<[u64]>>,
     state: Mutex<State>,
 }
 
@@ -143,6 +149,7 @@ impl Function {
             mode,
             thresholds,
             past: AtomicU64::new(0),
+            past_blocks: OnceLock::new(),
             state: Mutex::new(State::default()),
         }
     }

@@ -18,6 +18,10 @@ pub(crate) const ARGUMENTS: &str = "bareflow.hook.arguments";
 /// Called with the target of a call through a pointer.
 pub(crate) const TARGET: &str = "bareflow.hook.target";
 
+/// What a hook is told: the address of a [`Site`], which code names by this prefix, the block (0 for the function
+/// itself), a dot and the function's name. So code holds no address of the run it was made in.
+pub(crate) const SITE: &str = "bareflow.site.";
+
 /// A place in the program that calls a hook. Lives as long as the engine, at a fixed address.
 pub(crate) struct Site {
     shared: AtomicPtr<Shared>,

@@ -12,7 +12,7 @@
 //!   [`Engine::call`].
 
 mod compiler;
-mod config;
+pub(crate) mod config;
 mod function;
 mod hooks;
 mod locate;
@@ -21,6 +21,13 @@ mod queue;
 mod shared;
 mod specialise;
 mod unit;
+
+/// What snapshots work on.
+pub(crate) mod parts {
+    pub(crate) use super::function::Function;
+    pub(crate) use super::shared::{Shared, tier_of};
+    pub(crate) use super::unit::{Builder, Built};
+}
 
 pub use config::{Config, Dump, Mode, Override, Thresholds};
 pub use hooks::service;
@@ -49,7 +56,7 @@ const COMPILER_STACK: usize = 16 << 20;
 ///
 /// Dropping it frees code and variables: nothing of the program may run any more.
 pub struct Engine {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     compiler: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -134,6 +141,8 @@ impl Engine {
             reclaimer: Reclaimer::new(),
             trace,
             probes,
+            desk: crate::snapshot::Desk::default(),
+            memory: crate::snapshot::Memory::default(),
         });
         for site in shared.sites.iter().flat_map(|s| s.iter()) {
             site.connect(&shared);
@@ -222,10 +231,13 @@ impl Engine {
                 variant.misses.store(misses, Relaxed);
             }
             self.shared.explain(entry.id);
-            if let Some(code) = entry.code() {
-                for (to, n) in f.profile.blocks().iter().zip(code.block_counts()) {
-                    to.store(n, Relaxed);
-                }
+            for (to, n) in f
+                .profile
+                .blocks()
+                .iter()
+                .zip(self.shared.block_counts(entry.id))
+            {
+                to.store(n, Relaxed);
             }
         }
         self.shared.profile_report()

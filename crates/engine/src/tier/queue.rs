@@ -94,6 +94,12 @@ impl Queue {
         }
     }
 
+    /// Lets whoever waits for a job look around.
+    pub fn wake(&self) {
+        let _jobs = self.lock();
+        self.changed.notify_all();
+    }
+
     /// Says that a job taken is done.
     pub fn done(&self, job: Job) {
         self.lock().running.remove(&job);

@@ -46,6 +46,10 @@ pub(crate) struct Shared {
     pub trace: Trace,
     /// None while nothing is measured.
     pub probes: Option<Probes>,
+    /// What the compiler's thread is asked for beside compiles.
+    pub desk: crate::snapshot::Desk,
+    /// What snapshots need.
+    pub memory: crate::snapshot::Memory,
 }
 
 /// The tier of code at `level`.
@@ -471,6 +475,7 @@ impl Shared {
             return;
         }
         state.evicted = true;
+        state.kept.clear();
         state.level = None;
         state.address = 0;
         let mut old: Vec<Unit> = state.unit.take().into_iter().collect();
@@ -498,6 +503,67 @@ impl Shared {
         });
         // It has to earn its code anew.
         self.entry(id).arm(1_000);
+    }
+
+    /// Executions of a function's basic blocks, in earlier runs too; empty if none was counted.
+    pub fn block_counts(&self, id: u32) -> Vec<u64> {
+        let past = self.function(id).past_blocks.get();
+        let now = self.entry(id).code().map(|c| c.block_counts());
+        match (past, now.filter(|n| !n.is_empty())) {
+            (Some(past), Some(mut now)) => {
+                now.iter_mut().zip(past).for_each(|(n, p)| *n += p);
+                now
+            }
+            (Some(past), None) => past.to_vec(),
+            (None, now) => now.unwrap_or_default(),
+        }
+    }
+
+    /// Counts a compile that went well, and keeps its object if objects are kept.
+    pub fn remember(&self, id: u32, header: u32, level: Level, built: &Built, duration_ns: u64) {
+        let mut state = self.function(id).state();
+        self.memory.compiles.fetch_add(1, Relaxed);
+        self.memory.compile_ns.fetch_add(duration_ns, Relaxed);
+        if header == 0 && state.restored.is_some_and(|had| level <= had) {
+            self.memory.recompiles.fetch_add(1, Relaxed);
+        }
+        if self.memory.keeps.load(Relaxed) {
+            state.kept.insert(header, built.kept(level).into());
+        }
+    }
+
+    /// Takes over code of an earlier run; the reason if it cannot be linked.
+    pub fn adopt(&self, id: u32, header: u32, kept: crate::snapshot::Kept) -> Result<(), String> {
+        let level = kept.level;
+        let built = Built {
+            object: kept.object.to_vec(),
+            symbol: kept.symbol.clone(),
+            members: Vec::new(),
+            is_special: kept.is_special,
+            assumes: kept.assumes.clone(),
+            samples: kept.samples,
+            dump: None,
+        };
+        if header != 0 && !self.sites[id as usize].iter().any(|s| s.header == header) {
+            return Err(format!("the function has no loop at block {header}"));
+        }
+        let linked = super::compiler::link(self, &built, id);
+        let (unit, at) = linked.map_err(|e| e.to_string())?;
+        if header == 0 {
+            self.publish(id, level, at, unit, &built);
+            let f = self.function(id);
+            if built.is_special {
+                f.profile.add_variant(built.assumes.clone());
+            }
+            f.profile
+                .set_state("hot: its code of an earlier run goes on");
+            f.state().restored = Some(level);
+        } else {
+            let ready = Osr::Ready(at, unit);
+            self.function(id).state().osr.insert(header, ready);
+        }
+        self.function(id).state().kept.insert(header, kept.into());
+        Ok(())
     }
 
     /// The function whose code holds an address.

@@ -11,7 +11,7 @@
 //! annotations change nothing, promoted sites keep their numbers, polls append their blocks at the end.
 
 use super::function::Function;
-use super::hooks::{ARGUMENTS, CALLED, POLL, TARGET};
+use super::hooks::{ARGUMENTS, CALLED, POLL, SITE, TARGET};
 use super::shared::Shared;
 use super::specialise;
 use crate::interp::CELL;
@@ -27,6 +27,8 @@ pub(crate) struct Built {
     pub object: Vec<u8>,
     /// The symbol of the code wanted.
     pub symbol: String,
+    /// Functions it was built from: its own, and those that came along.
+    pub members: Vec<String>,
     /// Whether it has guarded variants.
     pub is_special: bool,
     /// What its variants assume, in words.
@@ -112,6 +114,11 @@ impl<'c> Builder<'c> {
         })
     }
 
+    /// The pristine program.
+    pub fn program(&self) -> &Module<'c> {
+        &self.program
+    }
+
     /// Functions to come along with `name`: what it calls, and what those call, the nearest first.
     fn copies(&self, name: &str, level: Level, more: &[String]) -> HashSet<&str> {
         let mut copies = HashSet::new();
@@ -191,7 +198,6 @@ impl<'c> Builder<'c> {
             let _ = module.promote_call(&name, t.site, &callees, t.total);
         }
         let climbs = config.shuffle.is_some() || f.mode == super::config::Mode::Auto;
-        let site = shared.sites[id as usize].first().map_or(0, |s| s.id());
         // Without on-stack replacement they still tell how hot the loops are.
         if level <= Level::O1 && climbs {
             self.polls(shared, id, &name, &mut module)?;
@@ -203,20 +209,24 @@ impl<'c> Builder<'c> {
             && specialise::could_pay(shared, f, size);
         let samples = optimises && config.profile && is_unknown;
         if config.profile && climbs && (level == Level::O0 || is_unknown) {
-            module.hook_values(&name, site, ARGUMENTS, TARGET)?;
+            module.hook_values(&name, 0, ARGUMENTS, TARGET)?;
         }
         let mut is_special = false;
         if !variants.is_empty() {
-            let misses = format!("{}{id}", crate::interp::MISSES);
+            let misses = format!("{}{name}", crate::interp::MISSES);
             is_special = module
                 .specialise(&name, &variants, seen, &misses, None)
                 .is_ok();
         }
         let counts = level < Level::O3 || config.shuffle.is_some() || samples;
         if counts && (climbs || config.profile) {
-            module.add_entry_counter(&name, &format!("{CELL}{id}"), CALLED, site)?;
+            module.add_entry_counter(&name, &format!("{CELL}{name}"), CALLED, 0)?;
         }
-        let mut built = self.finish(module, name, level, config)?;
+        for hook in [CALLED, POLL, ARGUMENTS, TARGET] {
+            module.name_hook_ids(hook, SITE, &format!(".{name}"));
+        }
+        let members = members(&name, names);
+        let mut built = self.finish(module, name, members, level, config)?;
         built.is_special = is_special;
         if is_special {
             built.assumes = specialise::describe(&variants);
@@ -236,14 +246,12 @@ impl<'c> Builder<'c> {
         let Some(code) = shared.entry(id).code() else {
             return Ok(());
         };
-        let sites = shared.sites[id as usize].iter().skip(1);
         let loops: Vec<PollLoop> = code
             .loops()
             .iter()
-            .zip(sites)
-            .map(|(head, site)| PollLoop {
+            .map(|head| PollLoop {
                 header: head.block,
-                id: site.id(),
+                id: head.block.into(),
                 live: live(head),
                 buffer_bytes: head.buffer_words() as u32 * 8,
             })
@@ -275,13 +283,14 @@ impl<'c> Builder<'c> {
         module.make_osr_entry(&name, header, &symbol, &live(head))?;
         // The function itself is here only to be inlined, if it calls itself.
         module.keep_only(&[&symbol], false);
-        self.finish(module, symbol, level, &shared.config)
+        self.finish(module, symbol, members(&name, names), level, &shared.config)
     }
 
     fn finish(
         &mut self,
         mut module: Module<'_>,
         symbol: String,
+        members: Vec<String>,
         level: Level,
         config: &super::config::Config,
     ) -> Result<Built, Error> {
@@ -303,12 +312,20 @@ impl<'c> Builder<'c> {
         Ok(Built {
             object,
             symbol,
+            members,
             is_special: false,
             assumes: String::new(),
             samples: false,
             dump,
         })
     }
+}
+
+/// What a unit is built from, in an order of its own.
+fn members(name: &str, mut copies: Vec<String>) -> Vec<String> {
+    copies.sort_unstable();
+    copies.insert(0, name.to_owned());
+    copies
 }
 
 fn live(head: &crate::interp::LoopHead) -> Vec<OsrValue> {
@@ -320,8 +337,7 @@ fn live(head: &crate::interp::LoopHead) -> Vec<OsrValue> {
 
 /// Executions of blocks as far as the interpreter counted them.
 fn counts(shared: &Shared, name: &str) -> Option<(u64, Vec<u64>)> {
-    let entry = shared.image.function(name)?;
-    let counts = entry.code()?.block_counts();
+    let counts = shared.block_counts(shared.image.function(name)?.id);
     let calls = *counts.first()?;
     (counts.iter().any(|n| *n > 0)).then_some((calls, counts))
 }

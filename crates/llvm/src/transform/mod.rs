@@ -4,6 +4,7 @@ mod counter;
 mod emulated_tls;
 mod extract;
 mod fuse;
+mod hooks;
 mod loops;
 mod osr;
 mod poll;

@@ -1,0 +1,54 @@
+//! Work for the compiler's thread that is no compile: it has the program's IR, and time.
+
+use crate::tier::parts::{Builder, Shared};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+
+/// One piece of work.
+pub(crate) type Work = Box<dyn for<'b> FnOnce(&Shared, &mut Builder<'b>) + Send>;
+
+/// Where work is handed in. The compiler takes it before its next compile.
+pub(crate) struct Desk {
+    sender: Mutex<Option<Sender<Work>>>,
+    receiver: Mutex<Receiver<Work>>,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        let (sender, receiver) = channel();
+        Desk {
+            sender: Mutex::new(Some(sender)),
+            receiver: Mutex::new(receiver),
+        }
+    }
+}
+
+impl Desk {
+    /// Hands work in; false once the desk is closed.
+    pub fn put(&self, work: Work) -> bool {
+        let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
+        sender.as_ref().is_some_and(|s| s.send(work).is_ok())
+    }
+
+    /// Does what is there.
+    pub fn serve(&self, shared: &Shared, builder: &mut Builder<'_>) {
+        loop {
+            let next = self
+                .receiver
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .try_recv();
+            match next {
+                Ok(work) => work(shared, builder),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Nothing is taken any more; what waits is dropped, and with it what its owners wait for.
+    pub fn close(&self) {
+        *self.sender.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        while receiver.try_recv().is_ok() {}
+    }
+}
