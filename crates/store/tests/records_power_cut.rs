@@ -201,6 +201,13 @@ fn judge(what: &str, run: &Run, cut: usize, disk: &[u8]) -> State {
     let (_, old) = &run.acknowledged[done];
     let new = run.acknowledged.get(done + 1).map(|(_, state)| state);
     let mut found = State::new();
+    // A header comes after its payload: the last one that was written is believed without a look at it.
+    if let Some(last) = store.list().iter().map(|info| info.generation).max() {
+        assert!(
+            store.get(last).unwrap().is_some(),
+            "{what}: {last} is not whole"
+        );
+    }
     for kind in 1..=6 {
         let record = store
             .latest(kind, 0)
