@@ -567,3 +567,41 @@ fn wrong_calls_are_refused() {
         assert!(image.run("f", &[]).is_err());
     });
 }
+
+#[test]
+fn instructions_of_the_processor_are_executed_one_by_one() {
+    // bswap in assembly, and the sum of products of pairs: (1 * 3 + 2 * 4, 0, ...).
+    let text = "declare <4 x i32> @llvm.x86.sse2.pmadd.wd(<8 x i16>, <8 x i16>)
+declare <4 x i32> @llvm.x86.sse2.pslli.d(<4 x i32>, i32)
+declare <2 x double> @llvm.x86.sse41.round.sd(<2 x double>, <2 x double>, i32 immarg)
+define i64 @f(i64 %x, double %y) {
+  %swapped = call i64 asm \"bswap $0\", \"=r,0,~{dirflag},~{fpsr},~{flags}\"(i64 %x)
+  %w = trunc i64 %x to i16
+  %a = insertelement <8 x i16> <i16 0, i16 2, i16 0, i16 0, i16 0, i16 0, i16 0, i16 0>, i16 %w, i32 0
+  %p = call <4 x i32> @llvm.x86.sse2.pmadd.wd(<8 x i16> %a, <8 x i16> <i16 3, i16 4, i16 0, i16 0, i16 0, i16 0, i16 0, i16 0>)
+  %q = call <4 x i32> @llvm.x86.sse2.pslli.d(<4 x i32> %p, i32 1)
+  %e = extractelement <4 x i32> %q, i32 0
+  %sum = zext i32 %e to i64
+  %v = insertelement <2 x double> zeroinitializer, double %y, i32 0
+  %down = call <2 x double> @llvm.x86.sse41.round.sd(<2 x double> %v, <2 x double> %v, i32 1)
+  %d = extractelement <2 x double> %down, i32 0
+  %n = fptosi double %d to i64
+  %r = add i64 %sum, %n
+  %all = add i64 %r, %swapped
+  ret i64 %all
+}";
+    let expected = 1_u64.swap_bytes() + 2 * (3 + 8) + 41;
+    assert_eq!(evaluate(text, &[1, 41.75_f64.to_bits()]), expected);
+}
+
+#[test]
+fn assembly_that_concerns_the_frame_is_compiled() {
+    let text = "define i64 @f() {
+  %top = call i64 asm sideeffect \"movq %rsp, $0\", \"=r\"()
+  ret i64 %top
+}";
+    with_image(text, Options::default(), |image| {
+        assert_eq!(image.unsupported().len(), 1);
+        assert_ne!(image.run("f", &[]).expect("runs"), 0);
+    });
+}

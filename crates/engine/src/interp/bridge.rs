@@ -9,7 +9,8 @@
 //! the System V ABI is served by the same few lines.
 
 use super::shape::{Lane, Shape};
-use super::signature::{Param, Signature};
+use super::signature::{Param, Signature, Thunk};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 /// Symbol of the adapters' way into the interpreter.
@@ -133,8 +134,9 @@ fn result_type(s: &Signature) -> &str {
     text
 }
 
-/// A function `void (function, slots, result)` that makes a call of this type.
-pub(crate) fn thunk(name: &str, s: &Signature) -> String {
+/// A function `void (function, slots, result)` that makes a call of this type, or executes the one instruction.
+pub(crate) fn thunk(name: &str, thunk: &Thunk) -> String {
+    let (s, operation) = (&thunk.signature, thunk.operation.as_ref());
     let mut out =
         format!("define void @\"{name}\"(ptr %function, ptr %slots, ptr %result) #0 {{\n");
     let mut offset = 0;
@@ -152,9 +154,14 @@ pub(crate) fn thunk(name: &str, s: &Signature) -> String {
             offset,
         );
         offset += p.shape.slots() * 8;
-        args.push(format!("{} %a{i}", p.text));
+        let literal = operation.and_then(|o| *o.literals.get(i)?);
+        args.push(match literal {
+            Some(number) => format!("{} {number}", p.text),
+            None => format!("{} %a{i}", p.text),
+        });
     }
     let args = args.join(", ");
+    let callee = operation.map_or("%function", |o| &o.callee);
     let fixed: Vec<String> = s
         .params
         .iter()
@@ -168,7 +175,7 @@ pub(crate) fn thunk(name: &str, s: &Signature) -> String {
         result_type(s).to_owned()
     };
     let attributes = s.result.strip_suffix(result_type(s)).unwrap_or("");
-    let call = format!("call cc {} {attributes}{ty} %function({args})", s.conv);
+    let call = format!("call cc {} {attributes}{ty} {callee}({args})", s.conv);
     if s.result_shape == Shape::Void {
         let _ = writeln!(out, "  {call}");
     } else {
@@ -240,12 +247,19 @@ fn adapter(n: usize, s: &Signature) -> String {
 const TAIL: &str = "attributes #0 = { nounwind }\n";
 
 /// A module with an adapter for each type of function, and a thunk for each type of call.
-pub(crate) fn module(functions: &[Signature], calls: &[Signature]) -> String {
+pub(crate) fn module(functions: &[Signature], calls: &[Thunk]) -> String {
     let mut out = format!("target triple = \"{}\"\n", llvm::TRIPLE);
     let _ = writeln!(out, "declare void @{ENTER}(ptr, ptr, ptr)");
     let _ = writeln!(out, "declare void @llvm.va_start.p0(ptr)");
     for (n, s) in functions.iter().enumerate() {
         out += &adapter(n, s);
+    }
+    let declarations = calls
+        .iter()
+        .filter_map(|c| c.operation.as_ref())
+        .map(|o| o.declaration.as_str());
+    for declaration in declarations.collect::<BTreeSet<_>>() {
+        out += declaration;
     }
     for (n, s) in calls.iter().enumerate() {
         out += &thunk(&thunk_name(n), s);

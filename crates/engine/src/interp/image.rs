@@ -6,7 +6,7 @@ use super::code::Unsupported;
 use super::constants::Addresses;
 use super::decode::{self, Env};
 use super::entry::FuncEntry;
-use super::signature::{Numbering, Signature};
+use super::signature::{Numbering, Signature, Thunk};
 use crate::memory::{self, Region, RegionConfig, Symbol, Symbols, Unit};
 use crate::{Cpu, Error, Level};
 use llvm::ir::{self, Value, View};
@@ -371,7 +371,7 @@ impl Image {
             .iter()
             .map(|(number, _, variadic)| {
                 let s = &types.items[*number as usize];
-                (!variadic).then(|| thunks.number(s.full_text(), || s.clone()))
+                (!variadic).then(|| thunks.number(s.full_text(), || Thunk::of_call(s)))
             })
             .collect();
         let bridge = compile_bridge(&bridge::module(&types.items, &thunks.items), cpu, &names)?;
@@ -501,7 +501,7 @@ fn decode_all<'m>(
     names: &Names,
     addresses: &Addresses<'m>,
     types: &mut Numbering<Signature>,
-    thunks: &mut Numbering<Signature>,
+    thunks: &mut Numbering<Thunk>,
     options: Options,
 ) -> Vec<Result<super::Code, Unsupported>> {
     let entries: HashMap<Value<'m>, &FuncEntry> = functions

@@ -142,6 +142,34 @@ impl Signature {
     }
 }
 
+/// An instruction that is left to LLVM: an intrinsic of the processor, or inline assembly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Operation {
+    /// What is called, as IR text.
+    pub callee: String,
+    /// Declaration of the callee, if it is a function.
+    pub declaration: String,
+    /// By argument: the number that must stand in the text.
+    pub literals: Vec<Option<u64>>,
+}
+
+/// What a thunk does: calls the function it is given, or executes one instruction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Thunk {
+    pub signature: Signature,
+    pub operation: Option<Operation>,
+}
+
+impl Thunk {
+    /// One that makes calls of this type.
+    pub fn of_call(signature: &Signature) -> Self {
+        Thunk {
+            signature: signature.clone(),
+            operation: None,
+        }
+    }
+}
+
 /// Numbers for texts, in the order they were first seen.
 #[derive(Debug, Default)]
 pub(crate) struct Numbering<T> {

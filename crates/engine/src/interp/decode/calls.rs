@@ -9,8 +9,8 @@ use super::{Decoder, Reason};
 use crate::interp::code::{CallSite, entry_imm};
 use crate::interp::op::{ARGS, Ins, Op};
 use crate::interp::shape::Shape;
-use crate::interp::signature::Signature;
-use llvm::ir::{Opcode, TypeKind, Value, ValueKind};
+use crate::interp::signature::{Signature, Thunk};
+use llvm::ir::{Opcode, Value, ValueKind};
 
 impl<'m> Decoder<'_, '_, 'm> {
     pub(super) fn call(&mut self, v: Value<'m>, block: usize) -> Result<(), Reason> {
@@ -28,16 +28,6 @@ impl<'m> Decoder<'_, '_, 'm> {
             self.go(block, to)?;
         }
         Ok(())
-    }
-
-    /// Assembly without text is a barrier for the compiler only.
-    fn inline_asm(&mut self, v: Value<'m>) -> Result<(), Reason> {
-        let text = v.callee().map(|c| c.to_string()).unwrap_or_default();
-        let empty = text.contains("asm sideeffect \"\"") || text.contains("asm \"\"");
-        if empty && v.args().is_empty() && v.ty().kind() == TypeKind::Void {
-            return Ok(());
-        }
-        Err("inline assembly".into())
     }
 
     fn plain_call(&mut self, v: Value<'m>, callee: Value<'m>) -> Result<(), Reason> {
@@ -73,7 +63,7 @@ impl<'m> Decoder<'_, '_, 'm> {
             let thunk = self
                 .env
                 .thunks
-                .number(signature.full_text(), || signature.clone());
+                .number(signature.full_text(), || Thunk::of_call(&signature));
             let through_pointer =
                 matches!(callee.kind(), ValueKind::Argument | ValueKind::Instruction).then(|| {
                     self.pointer_calls += 1;
@@ -87,15 +77,24 @@ impl<'m> Decoder<'_, '_, 'm> {
             });
             self.emit(Op::CallInd, d, count, 0, self.code.sites.len() as i64 - 1);
         }
+        self.pass(&slots);
+        Ok(())
+    }
+
+    /// The arguments' slots, behind the call.
+    pub(super) fn pass(&mut self, slots: &[i16]) {
         for some in slots.chunks(ARGS) {
             self.code.ins.push(Ins::args(some));
         }
         self.bound_at = self.code.ins.len();
-        Ok(())
     }
 
     /// Slots of all arguments in the order they are passed.
-    fn arguments(&mut self, args: &[Value<'m>], s: &Signature) -> Result<Vec<i16>, Reason> {
+    pub(super) fn arguments(
+        &mut self,
+        args: &[Value<'m>],
+        s: &Signature,
+    ) -> Result<Vec<i16>, Reason> {
         let mut slots = Vec::new();
         let mut variadic = Vec::new();
         for (i, (arg, param)) in args.iter().zip(&s.params).enumerate() {

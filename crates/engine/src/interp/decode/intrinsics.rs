@@ -31,6 +31,9 @@ fn base_name(name: &str) -> String {
 
 impl<'m> Decoder<'_, '_, 'm> {
     pub(super) fn intrinsic(&mut self, v: Value<'m>, name: &str) -> Result<(), Reason> {
+        if name.starts_with("llvm.x86.") {
+            return self.processor_intrinsic(v, name);
+        }
         let name = base_name(name);
         let args = v.args();
         let arg = |i: usize| args.get(i).copied().ok_or("intrinsic lacks an argument");

@@ -14,6 +14,7 @@ mod emit;
 mod flow;
 mod intrinsics;
 mod memory;
+mod operation;
 mod scalar;
 mod slots;
 mod vectors;
@@ -23,7 +24,7 @@ use super::constants::Addresses;
 use super::entry::FuncEntry;
 use super::op::{Ins, Op};
 use super::shape::Shape;
-use super::signature::{Numbering, Signature};
+use super::signature::{Numbering, Signature, Thunk};
 use analysis::Analysis;
 use emit::Label;
 use llvm::ir::{Block, Layout, Opcode, Value};
@@ -40,7 +41,7 @@ pub(crate) struct Env<'e, 'm> {
     /// Types of functions, by what calls must have in common.
     pub types: &'e mut Numbering<Signature>,
     /// Types of calls of machine code.
-    pub thunks: &'e mut Numbering<Signature>,
+    pub thunks: &'e mut Numbering<Thunk>,
     /// Whether executions of basic blocks are counted.
     pub count_blocks: bool,
 }
