@@ -1,12 +1,14 @@
 //! What the fuzz targets do with a run of bytes: parse it, use what was accepted, check what was promised.
 #![forbid(unsafe_code)]
 
+mod kept;
 mod volume;
 
 use formats::elf::Executable;
 use formats::{boot, flud, llbc, options};
 use llama_model::{Model, SliceSource, llama2c};
 
+pub use kept::{records, slots, snap};
 pub use volume::fat;
 
 /// The head of a payload's file, which may be larger than what is there of it.

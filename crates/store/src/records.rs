@@ -239,9 +239,9 @@ impl<A: Area> Records<A> {
             }
         }
         let (place, extents) = chosen?;
+        let generation = self.next_generation()?;
         // Until the new header is there, memory and disk may differ.
         self.failed = true;
-        let generation = self.next_generation()?;
         let header = Header {
             kind,
             key,

@@ -9,17 +9,22 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use formats::slots::{self, FileRef, Kind, Slot, Table};
+use formats::snap;
 use llama_model::TensorFormat;
 use llama_model::write::GgufWriter;
 use store::block::MemoryDevice;
 use store::fat::{FormatOptions, Volume};
+use store::records::{MemoryArea, Records};
 
 use crate::build::{TARGET, read};
 use crate::paths::Paths;
 use crate::sh::{cargo, run, step};
 
 /// The targets; each is a function of the crate in fuzz/.
-const TARGETS: [&str; 6] = ["gguf", "llbc", "boot", "options", "fat", "elf"];
+const TARGETS: [&str; 9] = [
+    "gguf", "llbc", "boot", "options", "fat", "elf", "snap", "slots", "records",
+];
 
 /// Coverage counters on every edge, and the values of comparisons, for libFuzzer.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -166,6 +171,40 @@ fn seed(paths: &Paths, name: &str, corpus: &Path) -> Result<()> {
             write("pie.elf", &head)?;
             head[1 + 16] = 2;
             write("static.elf", &head)
+        }
+        "snap" => {
+            let mut matmul = snap::Function::new("matmul", 4, [7; 32], b"machine code");
+            (matmul.variant, matmul.details) = (2, b"n = 288");
+            let main = snap::Function::new("bf_main", 1, [8; 32], &[0x90; 40]);
+            let set = |functions| snap::Snap {
+                boot_count: 3,
+                cpu_key: 4,
+                build: 5,
+                functions,
+            };
+            write("empty", &snap::encode(&set(vec![]))?)?;
+            write("two", &snap::encode(&set(vec![matmul, main]))?)
+        }
+        "slots" => {
+            let file = |path| FileRef::describe(path, b"content");
+            let mut table = Table::new(Slot::new(Kind::Base, file(slots::BASE_PATH)?));
+            write("base", &slots::new_file(&table))?;
+            let mut evicted = Slot::new(Kind::Evicted, file(slots::EVICTED_PATHS[0])?);
+            evicted.cold = Some(file(slots::COLD_PATHS[0])?);
+            table.install(evicted)?;
+            let mut native = Slot::new(Kind::Native, file(slots::NATIVE_PATHS[1])?);
+            native.features.add("avx2");
+            let native = table.install(native)?;
+            table.start(native)?;
+            table.abandon(1, slots::Reason::Hung { seconds: 120 })?;
+            write("three", &slots::new_file(&table))
+        }
+        "records" => {
+            let mut records = Records::open(MemoryArea::new(64 << 10))?;
+            for (key, bytes) in [(1, 10), (2, 9_000), (1, 5_000), (3, 0), (2, 300)] {
+                records.put(2, key, &vec![key as u8; bytes])?;
+            }
+            write("five", records.into_inner().as_bytes())
         }
         other => bail!("no seeds for {other}"),
     }
