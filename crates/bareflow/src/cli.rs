@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use formats::options::SlotChoice;
 
 use crate::qemu::{Boot, Chipset, DiskInterface};
 
@@ -238,6 +239,9 @@ pub struct MachineArgs {
     /// End the machine after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
+    /// Boot slot to start: base, evicted, native or its number, if it can be started [default: the best one]
+    #[arg(long, value_name = "SLOT", value_parser = parse_slot)]
+    pub slot: Option<SlotChoice>,
     /// Throw away what the machine writes to its disk
     #[arg(long)]
     pub discard_writes: bool,
@@ -319,6 +323,11 @@ fn parse_words(text: &str) -> Result<Words, String> {
     formats::options::split_words(text)
         .map(Words)
         .map_err(|error| error.to_string())
+}
+
+/// A boot slot.
+fn parse_slot(text: &str) -> Result<SlotChoice, String> {
+    SlotChoice::parse(text).ok_or_else(|| format!("expected {}", SlotChoice::EXPECTED))
 }
 
 /// Memory in MiB from `512M`, `2G` or a plain number of MiB.

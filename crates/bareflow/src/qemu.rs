@@ -69,6 +69,8 @@ pub struct Machine {
     pub memory_mib: u64,
     /// Accelerator.
     pub accelerator: Accelerator,
+    /// A reset starts the machine again; otherwise it ends it.
+    pub reboots: bool,
     /// Start stopped and wait for a debugger on TCP port 1234.
     pub wait_for_debugger: bool,
     /// Kernel options (`log=debug cpus=1`), one string.
@@ -87,6 +89,7 @@ impl Default for Machine {
             cpus: 1,
             memory_mib: 512,
             accelerator: Accelerator::Tcg,
+            reboots: false,
             wait_for_debugger: false,
             kernel_options: String::new(),
             arguments: Vec::new(),
@@ -205,13 +208,10 @@ impl Machine {
         };
         let mut arguments: Vec<OsString> = Vec::new();
         let mut add = |parts: &[&str]| arguments.extend(parts.iter().map(OsString::from));
-        add(&[
-            "-no-user-config",
-            "-nodefaults",
-            "-no-reboot",
-            "-display",
-            "none",
-        ]);
+        add(&["-no-user-config", "-nodefaults", "-display", "none"]);
+        if !self.reboots {
+            add(&["-no-reboot"]);
+        }
         add(&["-monitor", "none", "-serial", "stdio", "-vga"]);
         add(&[if self.chipset == Chipset::Microvm {
             "none"
@@ -347,6 +347,16 @@ mod tests {
     fn a_comma_in_a_path_is_doubled_and_writes_can_be_thrown_away() {
         let line = line(&Machine::default());
         assert!(line.contains("file=a,,b.img,snapshot=on"), "{line}");
+    }
+
+    #[test]
+    fn a_reset_ends_the_machine_unless_it_has_slots_to_fall_back_to() {
+        assert!(line(&Machine::default()).contains("-no-reboot"));
+        let reboots = Machine {
+            reboots: true,
+            ..Machine::default()
+        };
+        assert!(!line(&reboots).contains("-no-reboot"));
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use formats::options::{self, LogLevel, SlotChoice, parse_config};
+use formats::slots;
+
 use crate::cli::{Accel, EngineArgs, MachineArgs, RunArgs};
 use crate::console::{self, End};
 use crate::contents::Contents;
@@ -153,6 +156,12 @@ fn boot(
         Some(mib) => mib,
         None => contents.memory_needed_mib()?,
     };
+    // A slot that fails resets the machine, which then starts the next one.
+    let reboots = contents.volume().open(slots::PATH).is_ok();
+    let kernel_options = match args.slot {
+        Some(slot) => with_slot(kernel_options, slot, || config(&mut contents)),
+        None => kernel_options.to_owned(),
+    };
     drop(contents);
     let machine = Machine {
         boot: args.boot,
@@ -163,7 +172,8 @@ fn boot(
         memory_mib,
         accelerator: accelerator(args, artifacts)?,
         wait_for_debugger: args.gdb,
-        kernel_options: kernel_options.to_owned(),
+        reboots,
+        kernel_options,
         arguments: payload,
     };
     let invocation = machine.invocation(image, &kernel, artifacts, args.discard_writes)?;
@@ -187,6 +197,28 @@ fn boot(
     let end: End = console::attach(child, out, true, limit)
         .map_err(|e| Error::io("follow the console of", image, e))?;
     Ok(verdict::of_end(&end))
+}
+
+/// Kernel options with the choice of a slot. Options from outside replace those of the image, so these come along.
+fn with_slot(options: &str, slot: SlotChoice, config: impl FnOnce() -> String) -> String {
+    let own = match options {
+        "" => config(),
+        options => options.to_owned(),
+    };
+    format!("{own} slot={slot}").trim_start().to_owned()
+}
+
+/// The kernel options in the image.
+fn config(contents: &mut Contents) -> String {
+    let mut text = Vec::new();
+    let read = contents.read_file(options::CONFIG_PATH, |piece| text.extend_from_slice(piece));
+    let line = read.ok().and_then(|()| parse_config(&text).ok());
+    let log = match line.map(|line| line.kernel.log) {
+        Some(LogLevel::Quiet) => "log=quiet",
+        Some(LogLevel::Debug) => "log=debug",
+        _ => "log=info",
+    };
+    log.to_owned()
 }
 
 /// Finds out who executes.
@@ -265,6 +297,22 @@ mod tests {
         assert_eq!(guest, ["--prompt", "Hi there", "-n", "3", "--seed", "7"]);
         let payload = payload_arguments(&args.engine, true, guest);
         assert_eq!(payload[..4], ["--tier", "O1", "--quiet", "--"]);
+    }
+
+    #[test]
+    fn a_slot_is_chosen_without_losing_the_images_options() {
+        let args = run_args(&["--slot", "evicted"]);
+        let slot = args.machine.slot.unwrap();
+        let from_image = || "log=quiet".to_owned();
+        assert_eq!(with_slot("", slot, from_image), "log=quiet slot=evicted");
+        assert_eq!(
+            with_slot("log=debug", slot, from_image),
+            "log=debug slot=evicted"
+        );
+        let number = run_args(&["--slot", "3"]).machine.slot;
+        assert_eq!(number, Some(SlotChoice::Number(3)));
+        let wrong = Cli::try_parse_from(["bareflow", "run", "a.img", "--slot", "best"]);
+        assert!(wrong.unwrap_err().to_string().contains("evicted"));
     }
 
     #[test]

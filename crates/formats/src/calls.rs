@@ -10,6 +10,8 @@
 //! | `0xBF01` | [`COVERAGE_FUNCTIONS`] | `*mut u8`, bytes there, first byte | bytes written of the bitmap of functions |
 //! | `0xBF02` | [`COVERAGE_PAGES`] | `*mut u8`, bytes there, first byte | bytes written of the bitmap of pages |
 //! | `0xBF03` | [`COLD_MISSES`] | `*mut u64`, bytes there, first entry | bytes written: addresses of cold pages that were missed |
+//! | `0xBF10` | [`SLOT_SUCCESS`] | | 0: the boot slot is no longer on trial (also if it was not); EIO: not written |
+//! | `0xBF11` | [`SLOT_CURRENT`] | | number of the boot slot that was started; ENOENT: the machine has no slots |
 //!
 //! Bitmaps: bit `i % 8` of byte `i / 8`. Function `i` is number `i` of the function table (`formats::link`); page `i`
 //! starts at `image_start + 4096 * i`. A first byte or entry behind the end gives 0 bytes. Errors: EFAULT (the buffer
@@ -28,6 +30,11 @@ pub const COVERAGE_FUNCTIONS: u64 = 0xBF01;
 pub const COVERAGE_PAGES: u64 = 0xBF02;
 /// Cold pages that had to be read, in order of their first use.
 pub const COLD_MISSES: u64 = 0xBF03;
+
+/// The program proved itself: the boot slot it was started from is no longer on trial. Writes the slot table once.
+pub const SLOT_SUCCESS: u64 = 0xBF10;
+/// Number of the boot slot that was started.
+pub const SLOT_CURRENT: u64 = 0xBF11;
 
 /// Largest build id that is kept, in bytes: the linker's SHA-1.
 pub const BUILD_ID_BYTES: usize = 20;
@@ -141,6 +148,8 @@ mod tests {
             COVERAGE_FUNCTIONS,
             COVERAGE_PAGES,
             COLD_MISSES,
+            SLOT_SUCCESS,
+            SLOT_CURRENT,
         ];
         numbers.sort_unstable();
         assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]));

@@ -11,6 +11,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::slots::{Kind, MAX_SLOTS};
+
 /// Payload that is loaded when no option names one.
 pub const DEFAULT_PAYLOAD: &str = "/boot/runtime.elf";
 /// Name of the `fw_cfg` file with kernel options (text).
@@ -32,6 +34,40 @@ pub enum LogLevel {
     Debug,
 }
 
+/// Time a slot on trial has to prove itself: emulated machines are slow.
+pub const DEFAULT_WATCHDOG_SECONDS: u32 = 120;
+
+/// A boot slot chosen by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotChoice {
+    /// The best one of a kind.
+    Kind(Kind),
+    /// The one of this number.
+    Number(u8),
+}
+
+impl SlotChoice {
+    /// What a choice can be.
+    pub const EXPECTED: &'static str = "base, evicted, native or a slot's number";
+
+    /// Reads `base`, `evicted`, `native` or a number.
+    pub fn parse(text: &str) -> Option<Self> {
+        Kind::from_name(text).map(Self::Kind).or_else(|| {
+            let number = text.parse().ok()?;
+            (usize::from(number) < MAX_SLOTS).then_some(Self::Number(number))
+        })
+    }
+}
+
+impl fmt::Display for SlotChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => f.write_str(kind.name()),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
 /// Options of the kernel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KernelOptions {
@@ -39,6 +75,10 @@ pub struct KernelOptions {
     pub log: LogLevel,
     /// `payload=PATH`: ELF file on the volume to start.
     pub payload: String,
+    /// `slot=base|evicted|native|N`: the boot slot to start, if it can be started.
+    pub slot: Option<SlotChoice>,
+    /// `watchdog=SECONDS`: how long a slot on trial may take to prove itself; 0: as long as it likes.
+    pub watchdog_seconds: u32,
     /// `cpus=N`: processors to start at most; all if absent.
     pub cpus: Option<u32>,
     /// `coverage=on`: watch which functions of the payload run and which of its pages are touched.
@@ -50,6 +90,8 @@ impl Default for KernelOptions {
         Self {
             log: LogLevel::default(),
             payload: DEFAULT_PAYLOAD.into(),
+            slot: None,
+            watchdog_seconds: DEFAULT_WATCHDOG_SECONDS,
             cpus: None,
             coverage: false,
         }
@@ -113,7 +155,7 @@ impl fmt::Display for OptionsError {
             Self::Unknown { word } => {
                 write!(
                     f,
-                    "options: \"{word}\" is not known; expected log=, payload=, cpus= or coverage="
+                    "options: \"{word}\" is not known; expected log=, payload=, slot=, watchdog=, cpus= or coverage="
                 )
             }
             Self::Value {
@@ -246,6 +288,14 @@ impl KernelOptions {
             }
             "payload" if value.starts_with('/') && value.len() > 1 => self.payload = value.into(),
             "payload" => return Err(wrong("payload", "a path that starts with /")),
+            "slot" => match SlotChoice::parse(value) {
+                Some(choice) => self.slot = Some(choice),
+                None => return Err(wrong("slot", SlotChoice::EXPECTED)),
+            },
+            "watchdog" => match value.parse() {
+                Ok(seconds) => self.watchdog_seconds = seconds,
+                Err(_) => return Err(wrong("watchdog", "a number of seconds")),
+            },
             "cpus" => match value.parse() {
                 Ok(count @ 1..=u32::MAX) => self.cpus = Some(count),
                 _ => return Err(wrong("cpus", "a number from 1 on")),
@@ -295,6 +345,7 @@ fn text_of(bytes: &[u8]) -> Result<&str, OptionsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
     use alloc::vec;
 
     #[test]
@@ -356,6 +407,20 @@ mod tests {
                 ..KernelOptions::default()
             }
         );
+    }
+
+    #[test]
+    fn slots_are_chosen_by_kind_or_number() {
+        let options = |text| parse_command_line(text).unwrap();
+        let chosen = |text| options(text).kernel.slot;
+        assert_eq!(chosen("slot=native"), Some(SlotChoice::Kind(Kind::Native)));
+        assert_eq!(chosen("slot=7"), Some(SlotChoice::Number(7)));
+        assert_eq!(chosen("slot=8"), None);
+        assert_eq!(options("slot=best watchdog=x").problems.len(), 2);
+        let line = options("watchdog=5");
+        assert_eq!(line.kernel.watchdog_seconds, 5);
+        assert_eq!(line.kernel.slot, None);
+        assert_eq!(SlotChoice::Number(3).to_string(), "3");
     }
 
     #[test]

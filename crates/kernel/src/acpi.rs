@@ -33,6 +33,7 @@ fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 
 const HEADER: usize = 36;
 /// Flags of the FADT (5.2.9).
+const RESET_SUPPORTED: u32 = 1 << 10;
 const HARDWARE_REDUCED: u32 = 1 << 20;
 const MAX_TABLE: usize = 4 << 20;
 
@@ -133,6 +134,9 @@ impl Acpi {
                 _ => None,
             }
         };
+        if flags & RESET_SUPPORTED != 0 {
+            self.power.reset = generic(116).zip(bytes.get(128).copied());
+        }
         if flags & HARDWARE_REDUCED != 0 {
             self.power.sleep_control = generic(244);
             return Some(());

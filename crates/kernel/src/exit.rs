@@ -14,6 +14,7 @@ pub fn program(code: i32) -> ! {
     if ENDING.swap(true, Ordering::SeqCst) {
         halt_forever();
     }
+    crate::boot_manager::program_ends(code);
     crate::linux::file::sync_all();
     stop_others();
     crate::trace::print_counters();
@@ -23,12 +24,25 @@ pub fn program(code: i32) -> ! {
     ))
 }
 
+/// The program wants the machine to start again.
+pub fn restart() -> ! {
+    interrupts::disable();
+    if ENDING.swap(true, Ordering::SeqCst) {
+        halt_forever();
+    }
+    crate::linux::file::sync_all();
+    stop_others();
+    crate::info!("exit: the machine starts again");
+    power::reset()
+}
+
 /// The machine cannot go on. Whatever is to be said was said.
 pub fn failure(reason: Reason) -> ! {
     interrupts::disable();
     if !ENDING.swap(true, Ordering::SeqCst) {
         stop_others();
     }
+    crate::boot_manager::reset_on_trial();
     power::end(reason)
 }
 

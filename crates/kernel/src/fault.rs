@@ -5,10 +5,11 @@ use crate::cpu::{halt_forever, percpu};
 use crate::linux::signal;
 use crate::memory::space::{self, Access, FaultError};
 use crate::memory::{PAGE, USER_END, paging, stack};
-use crate::{console, coverage, error, exit, symbols, trace};
+use crate::{boot_manager, console, coverage, error, exit, symbols, trace};
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use formats::exit::Reason;
+use formats::slots;
 use x86_64::registers::control::{Cr2, Cr3};
 
 const NAMES: [&str; 32] = [
@@ -76,6 +77,9 @@ pub fn exception(frame: &mut Frame) {
     if !is_hopeless && signal::raise_fault(frame, address, why) {
         return;
     }
+    boot_manager::note_failure(slots::Reason::Faulted {
+        vector: frame.vector as u8,
+    });
     report(frame, address, why);
     exit::failure(Reason::PayloadException);
 }

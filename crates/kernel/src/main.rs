@@ -7,6 +7,7 @@
 //! time   the TSC and its frequency
 //! sched  threads on all CPUs, futexes
 //! linux  the system calls of a static glibc program
+//! boot_manager   which payload is started, and whether it proves itself
 //! loader the payload, from the volume into memory
 //! drivers, console   disks; serial port, screen, keyboard
 //! ```
@@ -21,6 +22,7 @@ extern crate alloc;
 
 mod acpi;
 mod boot;
+mod boot_manager;
 mod console;
 mod coverage;
 mod cpu;
@@ -48,7 +50,7 @@ use cpu::trap::Frame;
 use drivers::{Machine, wait};
 use formats::boot::{BootInfo, BootPath};
 use formats::exit::Reason;
-use formats::options::DEFAULT_PAYLOAD;
+use formats::options::{DEFAULT_PAYLOAD, KernelOptions};
 use linux::file::Disk;
 use loader::Origin;
 use memory::stack::KernelStack;
@@ -147,11 +149,7 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
     stamp("volume");
     let (options, args) = early.finish();
     log::set_level(options.log);
-    let origin = match boot::embedded() {
-        Some(bytes) if options.payload == DEFAULT_PAYLOAD => Origin::Embedded(bytes),
-        _ => Origin::File(&options.payload),
-    };
-    start_payload(origin, &args, options.coverage)
+    start_payload(&options, &args)
 }
 
 /// Notes in the trace that a step of the boot is done.
@@ -189,14 +187,20 @@ fn find_volume(disks: Vec<drivers::Disk>) -> Option<Disk> {
 }
 
 /// Loads the payload, makes its first thread, and becomes the idle loop of this CPU.
-fn start_payload(origin: Origin<'_>, args: &[String], coverage: bool) -> ! {
+fn start_payload(options: &KernelOptions, args: &[String]) -> ! {
     let mut all = Vec::with_capacity(args.len() + 1);
     all.push(String::from("runtime"));
     all.extend_from_slice(args);
-    let start = match loader::load(origin, &all, coverage) {
+    let loaded = match boot::embedded() {
+        Some(bytes) if options.payload == DEFAULT_PAYLOAD => {
+            loader::load(Origin::Embedded(bytes), &all, options.coverage)
+        }
+        _ => boot_manager::load(options, &all),
+    };
+    let start = match loaded {
         Ok(start) => start,
         Err(error) => {
-            error!("boot: payload {origin}: {error}");
+            error!("boot: payload {}: {error}", loader::payload_path());
             exit::failure(Reason::BadPayload)
         }
     };

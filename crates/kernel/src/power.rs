@@ -7,7 +7,10 @@ use crate::memory::dma::map_mmio;
 use crate::sync::Mutex;
 use crate::time;
 use formats::exit::{DEBUG_EXIT_PORT, Reason};
+use x86_64::VirtAddr;
 use x86_64::instructions::port::Port;
+use x86_64::instructions::tables::lidt;
+use x86_64::structures::DescriptorTablePointer;
 
 const SLEEP_ENABLE: u16 = 1 << 13;
 const REDUCED_SLEEP_ENABLE: u8 = 1 << 5;
@@ -30,6 +33,8 @@ pub struct Registers {
     pub pm1b_control: Option<Register>,
     /// `SLEEP_CONTROL_REG` of hardware-reduced machines, 8 bits.
     pub sleep_control: Option<Register>,
+    /// `RESET_REG` and the value to write to it.
+    pub reset: Option<(Register, u8)>,
     /// First element of `_S5_`: the sleep type that means off.
     pub sleep_type_a: u8,
     /// Second element of `_S5_`.
@@ -106,6 +111,49 @@ fn power_off() {
     }
     // Real machines take a moment to go.
     let end = rdtsc() + time::ns_to_cycles(1_000_000_000);
+    while rdtsc() < end {
+        core::hint::spin_loop();
+    }
+}
+
+/// Resets the machine: ACPI's register, the chipset's, the keyboard controller's line, a triple fault.
+pub fn reset() -> ! {
+    let named = REGISTERS
+        .try_lock()
+        .and_then(|registers| registers.as_ref()?.reset);
+    match named {
+        // SAFETY: the firmware names this port as the reset register.
+        Some((Register::Port(port), value)) => unsafe { Port::new(port).write(value) },
+        // SAFETY: the firmware names this address as the reset register.
+        Some((Register::Memory(phys), value)) => unsafe {
+            map_mmio(phys, 1).as_ptr().write_volatile(value);
+        },
+        None => {}
+    }
+    wait_a_moment();
+    // SAFETY: reset control of PCI chipsets (0xCF9: full reset) and of the keyboard controller (pulse its output 0); where
+    // they are missing nothing listens.
+    unsafe {
+        Port::<u8>::new(0xCF9).write(0x02);
+        Port::<u8>::new(0xCF9).write(0x06);
+        wait_a_moment();
+        Port::<u8>::new(0x64).write(0xFE);
+    }
+    wait_a_moment();
+    let none = DescriptorTablePointer {
+        limit: 0,
+        base: VirtAddr::zero(),
+    };
+    // SAFETY: the machine is given up: without a table the next exception is a triple fault, which resets.
+    unsafe {
+        lidt(&none);
+        core::arch::asm!("ud2", options(noreturn));
+    }
+}
+
+/// 20 milliseconds: what answers, answers at once.
+fn wait_a_moment() {
+    let end = rdtsc() + time::ns_to_cycles(20_000_000);
     while rdtsc() < end {
         core::hint::spin_loop();
     }

@@ -86,6 +86,7 @@ pub fn tests(paths: &Paths) -> Result<Vec<MachineTest>> {
                 forbid: vec!["FAILED".into()],
                 exit: Reason::Program(code).qemu_status(),
                 timeout: Duration::from_secs(120),
+                keep_writes: false,
             });
         }
     }

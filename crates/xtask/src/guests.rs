@@ -148,6 +148,7 @@ pub fn machine_tests(image: &Image) -> Vec<MachineTest> {
         }
         .qemu_status(),
         timeout: Duration::from_secs(240),
+        keep_writes: false,
     };
     let machine = |case: &Case, memory_mib| {
         let guest = case.arguments.iter().map(|a| (*a).to_owned());

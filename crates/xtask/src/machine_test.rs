@@ -2,7 +2,8 @@
 //!
 //! A test passes when all expected texts appear on the serial console in the given order, none of the forbidden ones
 //! does, and QEMU ends with the expected exit code before the time is up. When it fails, the end of the serial log
-//! and the exact command are printed. Tests never write to their image (`snapshot=on`), so they may share one.
+//! and the exact command are printed. Tests do not write to their image (`snapshot=on`), so they may share one,
+//! unless they ask for it.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -36,6 +37,8 @@ pub struct MachineTest {
     pub exit: i32,
     /// The most it may take.
     pub timeout: Duration,
+    /// What the machine writes stays in the image; otherwise tests may share one.
+    pub keep_writes: bool,
 }
 
 /// Something typed on the serial console.
@@ -93,7 +96,8 @@ pub fn run_all(tests: Vec<MachineTest>, artifacts: &Artifacts, logs: &Path) -> V
     outcomes.into_inner().unwrap_or_else(|e| e.into_inner())
 }
 
-fn run_one(test: &MachineTest, artifacts: &Artifacts, logs: &Path) -> Outcome {
+/// Boots and judges one test.
+pub fn run_one(test: &MachineTest, artifacts: &Artifacts, logs: &Path) -> Outcome {
     let start = Instant::now();
     let failure = match boot(test, artifacts) {
         Ok((serial, ending, command)) => {
@@ -128,9 +132,9 @@ enum Ending {
 
 /// Boots the machine and follows its serial console to the end.
 fn boot(test: &MachineTest, artifacts: &Artifacts) -> Result<(Vec<u8>, Ending, String)> {
-    let invocation = test
-        .machine
-        .invocation(&test.image, &test.kernel, artifacts, true)?;
+    let invocation =
+        test.machine
+            .invocation(&test.image, &test.kernel, artifacts, !test.keep_writes)?;
     let display = invocation.display();
     let mut child = invocation
         .command()
@@ -262,6 +266,7 @@ mod tests {
             forbid: forbid.iter().map(|s| s.to_string()).collect(),
             exit: 129,
             timeout: Duration::from_secs(1),
+            keep_writes: false,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::machine_test::{MachineTest, Outcome, run_all};
 use crate::paths::Paths;
 use crate::payloads;
 use crate::sh;
+use crate::slots_test;
 use crate::test::Counts;
 
 /// An image made for tests, and the kernel inside it.
@@ -105,16 +106,21 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         tests.retain(|t| t.name.contains(filter));
     }
     let artifacts = Artifacts::at(paths.artifacts());
-    let outcomes = run_all(tests, &artifacts, &paths.scratch("logs")?);
+    let logs = paths.scratch("logs")?;
+    let mut outcomes = run_all(tests, &artifacts, &logs);
+    if wanted("machine/slots/") {
+        outcomes.extend(slots_test::run(paths, &artifacts, &logs, filter)?);
+    }
     Ok(count(&outcomes))
 }
 
 /// Groups of machine tests.
-const GROUPS: [&str; 4] = [
+const GROUPS: [&str; 5] = [
     "machine/boot/",
     "machine/guest/",
     "machine/payload/",
     "machine/embedded/",
+    "machine/slots/",
 ];
 
 /// Whether a filter starts with the name of a group of machine tests.
@@ -251,6 +257,7 @@ fn matrix(hello: &Image) -> Vec<MachineTest> {
                     forbid: vec!["panic".into(), "exception".into()],
                     exit: Reason::Program(0).qemu_status(),
                     timeout: Duration::from_secs(240),
+                    keep_writes: false,
                 });
             }
         }

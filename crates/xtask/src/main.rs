@@ -20,7 +20,6 @@ mod guest_bitcode;
 mod guests;
 mod ksyms;
 mod licences;
-mod link_data;
 mod machine_test;
 mod machines;
 mod native_bitcode;
@@ -29,6 +28,7 @@ mod payload_files;
 mod payloads;
 mod runtime_elf;
 mod sh;
+mod slots_test;
 mod test;
 
 use std::path::PathBuf;

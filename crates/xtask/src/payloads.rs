@@ -126,6 +126,7 @@ pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
                     .collect(),
                 exit: head.exit.qemu_status(),
                 timeout: Duration::from_secs(240),
+                keep_writes: false,
             });
         }
     }

@@ -128,6 +128,23 @@ pub fn poll_input() {
     }
 }
 
+/// The first byte typed so far for which `is_wanted`, taken out of the input; the rest stays.
+pub fn take_key(is_wanted: impl Fn(u8) -> bool) -> Option<u8> {
+    poll_input();
+    with(&STATE, |state| {
+        let mut found = None;
+        for _ in 0..state.ring.len() {
+            let Some(byte) = state.ring.pop() else { break };
+            if found.is_none() && is_wanted(byte) {
+                found = Some(byte);
+            } else {
+                state.ring.push(byte);
+            }
+        }
+        found
+    })
+}
+
 /// Whether [`try_read`] would give something else than [`Input::NotReady`].
 pub fn has_input() -> bool {
     poll_input();

@@ -20,7 +20,7 @@ mod keyboard;
 mod serial;
 mod vga;
 
-pub use input::{Input, Mode, has_input, on_interrupt, poll_input, set_mode, try_read};
+pub use input::{Input, Mode, has_input, on_interrupt, poll_input, set_mode, take_key, try_read};
 
 /// Bytes written under one hold of the lock: other writers get their turn in between.
 const CHUNK_BYTES: usize = 1024;

@@ -7,6 +7,8 @@
 //!
 //! Source: National Semiconductor PC16550D data sheet.
 
+use core::sync::atomic::{AtomicU16, Ordering};
+
 use x86_64::instructions::port::Port;
 
 use crate::drivers::wait::wait_for;
@@ -19,7 +21,7 @@ const LINE_STATUS_DATA_READY: u8 = 1 << 0;
 const LINE_STATUS_EMPTY: u8 = 1 << 6;
 const LINE_CONTROL_8N1: u8 = 0x03;
 const LINE_CONTROL_DIVISOR: u8 = 0x80;
-/// FIFOs on, receive trigger at 14 bytes; nothing cleared: typed-ahead input stays.
+/// FIFOs on, receive trigger at 14 bytes; nothing cleared on purpose.
 const FIFO_CONTROL: u8 = 0xC1;
 /// DTR, RTS, OUT2.
 const MODEM_CONTROL: u8 = 0x0B;
@@ -126,8 +128,16 @@ fn is_port_present() -> bool {
     }) && read(5) != 0xFF
 }
 
+/// A byte that had arrived before the FIFOs were switched on, which empties the receiver; [`NO_BYTE`] if none had.
+static EARLY: AtomicU16 = AtomicU16::new(NO_BYTE);
+const NO_BYTE: u16 = 0x100;
+
 /// 115,200 baud, 8N1, FIFOs on, interrupts off.
 fn set_up() {
+    write(3, LINE_CONTROL_8N1);
+    if let Some(byte) = arrived() {
+        EARLY.store(byte.into(), Ordering::Relaxed);
+    }
     write(1, 0);
     write(3, LINE_CONTROL_DIVISOR);
     write(0, 1);
@@ -139,6 +149,16 @@ fn set_up() {
 
 /// The next byte received, if there is one. Only for the holder of the input lock.
 pub fn receive() -> Option<u8> {
+    match EARLY.load(Ordering::Relaxed) {
+        NO_BYTE => arrived(),
+        early => {
+            EARLY.store(NO_BYTE, Ordering::Relaxed);
+            Some(early as u8)
+        }
+    }
+}
+
+fn arrived() -> Option<u8> {
     let status = read(5);
     (status != 0xFF && status & LINE_STATUS_DATA_READY != 0).then(|| read(0))
 }

@@ -6,6 +6,7 @@
 use super::errno::Errno;
 use super::{Answer, fsinfo, path, pipe, wait_for_input};
 use crate::console::{self, Input};
+use crate::drivers::wait::{self, Deadline};
 use crate::memory::user;
 use crate::sched::{self, Wake};
 use crate::sync::Mutex;
@@ -118,6 +119,25 @@ pub fn start(volume: Option<Disk>) {
 pub fn with_volume<R>(use_it: impl FnOnce(&mut Disk) -> Result<R, FatError>) -> Result<R, Errno> {
     let mut volume = VOLUME.lock();
     use_it(volume.as_mut().ok_or(Errno::NODEV)?).map_err(Errno::from)
+}
+
+/// Uses the volume for what has errors of its own; `None` without one.
+pub fn with_disk<R>(use_it: impl FnOnce(&mut Disk) -> R) -> Option<R> {
+    VOLUME.lock().as_mut().map(use_it)
+}
+
+/// As [`with_disk`], unless somebody else uses the volume for more than `ms` milliseconds.
+pub fn try_with_disk<R>(ms: u64, use_it: impl FnOnce(&mut Disk) -> R) -> Option<R> {
+    let deadline = Deadline::after_ms(ms);
+    loop {
+        if let Some(mut volume) = VOLUME.try_lock() {
+            return volume.as_mut().map(use_it);
+        }
+        if deadline.is_over() {
+            return None;
+        }
+        wait::relax();
+    }
 }
 
 /// Writes everything to the disk; at the end of the machine.

@@ -7,6 +7,20 @@ use crate::memory::{PAGE, frames, user};
 use crate::sync::Mutex;
 use crate::time;
 
+/// `reboot(magic, magic, command, _)`: the machine starts again, or ends.
+///
+/// # Errors
+/// INVAL: another command.
+pub fn reboot(command: u32) -> Answer {
+    const RESTART: u32 = 0x0123_4567;
+    const POWER_OFF: u32 = 0x4321_FEDC;
+    match command {
+        RESTART => crate::exit::restart(),
+        POWER_OFF => crate::exit::program(0),
+        _ => Err(Errno::INVAL),
+    }
+}
+
 pub fn uname(at: usize) -> Answer {
     // struct utsname: six fields of 65 bytes. glibc refuses kernels it finds too old.
     let fields = [

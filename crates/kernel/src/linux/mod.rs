@@ -177,6 +177,9 @@ fn call(number: u64, a: &Args) -> Answer {
         calls::COVERAGE_FUNCTIONS => coverage::functions(a),
         calls::COVERAGE_PAGES => coverage::pages(a),
         calls::COLD_MISSES => cold::misses(a),
+        169 => misc::reboot(a.uint(2)),
+        calls::SLOT_SUCCESS => crate::boot_manager::succeed(),
+        calls::SLOT_CURRENT => crate::boot_manager::current(),
         334 => Err(Errno::NOSYS), // rseq: glibc asks at start and lives without
         number => {
             name_once(number);

@@ -31,7 +31,6 @@ use formats::gate::AT_BAREFLOW_GATE;
 use formats::link::{self, Functions, LinkError};
 #[cfg(feature = "compressed")]
 use source::Source;
-use spin::Once;
 use store::fat::File;
 
 /// First address behind the main stack.
@@ -39,12 +38,12 @@ pub const STACK_TOP: usize = 0x7FFF_F000_0000;
 /// Size of the main stack.
 pub const STACK_BYTES: usize = 8 << 20;
 
-static PATH: Once<String> = Once::new();
+static PATH: Mutex<&'static str> = Mutex::new("");
 static RANGE: Mutex<(usize, usize)> = Mutex::new((0, 0));
 
 /// Path of the payload on the volume.
 pub fn payload_path() -> &'static str {
-    PATH.get().map_or("", String::as_str)
+    *PATH.lock()
 }
 
 /// The address itself if it lies in the payload's image: what `addr2line` wants.
@@ -326,15 +325,6 @@ pub enum Origin<'a> {
     Embedded(&'a [u8]),
 }
 
-impl fmt::Display for Origin<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => f.write_str(path),
-            Self::Embedded(_) => f.write_str("inside the kernel"),
-        }
-    }
-}
-
 /// Loads the payload and its first stack. `with_coverage`: watches which of its functions run.
 ///
 /// # Errors
@@ -344,7 +334,8 @@ pub fn load(origin: Origin<'_>, args: &[String], with_coverage: bool) -> Result<
         Origin::File(path) => path,
         Origin::Embedded(_) => "/boot/kernel.elf",
     };
-    PATH.call_once(|| path.into());
+    // At most a few for each boot.
+    *PATH.lock() = String::leak(path.into());
     let executable = match origin {
         Origin::File(path) => {
             let loaded = with_volume(|volume| {

@@ -333,6 +333,7 @@ pub fn interrupt(thread: &Arc<Thread>) {
 
 /// A timer interrupt.
 pub fn tick() {
+    crate::boot_manager::watchdog::tick();
     let cpu = percpu::this();
     if cpu.index == 0 {
         crate::linux::console_tick();
