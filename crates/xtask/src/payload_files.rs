@@ -31,6 +31,15 @@ pub fn link_data(program: &[u8]) -> Result<Vec<u8>> {
     Ok(link::encode(&build_id(program)?, &[section])?)
 }
 
+/// An empty function table.
+pub fn no_functions() -> NewSection<'static> {
+    NewSection {
+        kind: link::FUNCTIONS,
+        content: &[0; 16],
+        packed: None,
+    }
+}
+
 /// A program in two files.
 pub struct Evicted {
     /// The ELF file without what is cold.

@@ -38,11 +38,19 @@ struct Head {
     /// Options of the kernel.
     options: String,
     /// Its link data lies beside it.
-    link: bool,
+    link: Link,
     /// It runs with everything constant evicted, too.
     evictable: bool,
     /// What is done to its cold file. With damage it runs evicted only.
     damage: Damage,
+}
+
+/// Which link data lies beside a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    None,
+    Own,
+    Foreign,
 }
 
 /// What is wrong with a cold file.
@@ -146,8 +154,11 @@ fn image(paths: &Paths, name: &str, source: &Path, head: &Head) -> Result<Image>
     builder.set_free_bytes(16 << 20);
     builder.add_file("/boot/runtime.elf", &program);
     let elf = read(&program)?;
-    if head.link {
-        let link = payload_files::link_data(&elf)?;
+    if head.link != Link::None {
+        let mut link = payload_files::link_data(&elf)?;
+        if head.link == Link::Foreign {
+            link = formats::link::encode(&[1; 20], &[payload_files::no_functions()])?;
+        }
         builder.add_bytes("/bareflow/link.0", link.clone());
         builder.add_bytes("/boot/runtime.link", link);
     }
@@ -228,7 +239,7 @@ fn parse(text: &str) -> Result<Head> {
         input: Vec::new(),
         memory_mib: 256,
         options: String::from("log=info"),
-        link: false,
+        link: Link::None,
         evictable: true,
         damage: Damage::None,
     };
@@ -248,7 +259,9 @@ fn parse(text: &str) -> Result<Head> {
             "expect" => head.expect.push(value.into()),
             "forbid" => head.forbid.push(value.into()),
             "options" => head.options = value.into(),
-            "link" => head.link = value == "yes",
+            "link" if value == "yes" => head.link = Link::Own,
+            "link" if value == "foreign" => head.link = Link::Foreign,
+            "link" => bail!("link: yes or foreign"),
             "evicted" => head.evictable = value != "no",
             "cold" => head.damage = Damage::parse(value)?,
             "memory" => head.memory_mib = value.parse().context("memory")?,
