@@ -1,5 +1,6 @@
 //! What the runtime says of itself: one line of progress, one line of timings.
 
+use crate::platform::machine;
 use engine::Progress;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -53,7 +54,11 @@ fn ms(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// The line of `--timings`. All times in milliseconds; `stages` are named after what was done in them. `code`: bytes of
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The line of `--timings`. On a machine that measures it also tells coverage and cold pages until now. All times in milliseconds; `stages` are named after what was done in them. `code`: bytes of
 /// code and number of functions, of programs compiled ahead.
 pub fn timings_line(
     how: &str,
@@ -67,6 +72,23 @@ pub fn timings_line(
         timings.insert((*stage).into(), ms(*time).into());
     }
     let mut line = serde_json::json!({ "timings_ms": timings });
+    if let Some(coverage) = machine::coverage() {
+        line["coverage"] = serde_json::json!({
+            "build_id": hex(&coverage.build_id),
+            "functions": coverage.function_count,
+            "functions_run": machine::count(&coverage.functions),
+            "image_start": coverage.image_start,
+            "pages": coverage.page_count,
+            "pages_touched": machine::count(&coverage.pages),
+        });
+    }
+    if let Some(cold) = machine::cold_misses() {
+        line["cold"] = serde_json::json!({
+            "misses": cold.misses,
+            "pages": cold.pages.len(),
+            "read_ms": ms(cold.time),
+        });
+    }
     if let Some((bytes, functions)) = code {
         line["code_bytes"] = bytes.into();
         line["functions"] = functions.into();

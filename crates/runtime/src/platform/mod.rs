@@ -1,7 +1,7 @@
 //! What the guest calls and what only the platform knows; all of this crate's `unsafe` is here.
 //!
 //! `api` is the guest interface, `pool` its threads, `fault` what happens when a guest faults, `clock` where time
-//! starts, `memory` large allocations, `call` the step into compiled code.
+//! starts, `memory` large allocations, `call` the step into compiled code, `machine` what the bare machine's kernel measured.
 
 #![allow(unsafe_code)]
 
@@ -10,6 +10,7 @@ pub mod call;
 pub mod clock;
 pub mod fault;
 pub mod interrupt;
+pub mod machine;
 pub mod memory;
 pub mod pool;
 
