@@ -3,9 +3,10 @@
 //! `formats::slots` defines the layout and what a table can do; this keeps track of which copy is the older one, so that a cut
 //! write leaves the table as it was.
 
-use crate::area::{Area, AreaError};
+use crate::area::{Area, AreaError, check_range};
+use crate::block::SECTOR;
 use core::fmt;
-use formats::slots::{FILE_BYTES, SlotError, Table, next_copy, pick};
+use formats::slots::{FILE_BYTES, Slot, SlotError, Table, next_copy, pick};
 
 /// Why the table cannot be read or written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +95,42 @@ impl<A: Area> SlotFile<A> {
         Ok(result)
     }
 
+    /// Writes the files of a new slot and then puts it into the table; gives its number. `parts` are contents and where they go: all
+    /// files that the slot names, and those that belong to them. A table never names a file that is being written: a slot that had
+    /// these files is taken out first.
+    ///
+    /// # Errors
+    /// [`AreaError::OutOfRange`] if a content is too large, and nothing is changed then; [`SlotError::Full`]; [`SlotFileError::Area`],
+    /// and then the slot is not in the table.
+    pub fn install(
+        &mut self,
+        slot: Slot,
+        parts: &mut [(&[u8], &mut dyn Area)],
+    ) -> Result<usize, SlotFileError> {
+        for (content, area) in parts.iter() {
+            let padded = content.len().next_multiple_of(SECTOR);
+            check_range(0, padded, area.bytes())?;
+        }
+        // Full or not is known before anything is written.
+        self.table.clone().install(slot)?;
+        if let Some(old) = self.table.find(slot.file.path.as_str()) {
+            self.update(|table| table.forget(old))?;
+        }
+        for (content, area) in parts.iter_mut() {
+            let (whole, rest) = content.split_at(content.len() / SECTOR * SECTOR);
+            if !whole.is_empty() {
+                area.write_at(0, whole)?;
+            }
+            if !rest.is_empty() {
+                let mut sector = [0; SECTOR];
+                sector[..rest.len()].copy_from_slice(rest);
+                area.write_at(whole.len() as u64, &sector)?;
+            }
+            area.flush()?;
+        }
+        self.update(|table| table.install(slot))
+    }
+
     /// The area, for its next user.
     pub fn into_inner(self) -> A {
         self.area
@@ -143,6 +180,34 @@ mod tests {
         );
         assert_eq!(slots.table(), &before);
         assert_eq!(slots.into_inner().as_bytes(), file().as_bytes());
+    }
+
+    #[test]
+    fn an_image_and_its_slot_come_together() {
+        let mut slots = SlotFile::open(file()).unwrap();
+        let mut native = MemoryArea::new(4096);
+        for content in [&b"first"[..], &[7; 1030]] {
+            let slot = Slot::new(
+                Kind::Native,
+                FileRef::describe(NATIVE_PATHS[0], content).unwrap(),
+            );
+            let index = slots.install(slot, &mut [(content, &mut native)]).unwrap();
+            assert_eq!(slots.table().slots[index], Some(slot));
+            assert_eq!(&native.as_bytes()[..content.len()], content);
+        }
+        let before = slots.table().clone();
+        let large = [1; 4097];
+        let slot = Slot::new(
+            Kind::Native,
+            FileRef::describe(NATIVE_PATHS[0], &large).unwrap(),
+        );
+        let error = slots.install(slot, &mut [(&large, &mut native)]);
+        assert!(matches!(
+            error,
+            Err(SlotFileError::Area(AreaError::OutOfRange { .. }))
+        ));
+        assert_eq!(slots.table(), &before);
+        assert_eq!(native.as_bytes()[0], 7);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod guest_bitcode;
 mod guests;
 mod ksyms;
 mod licences;
+mod link_data;
 mod machine_test;
 mod machines;
 mod native_bitcode;
