@@ -70,7 +70,7 @@ pub fn exception(frame: &mut Frame) {
         report(frame, address, why);
         exit::failure(Reason::KernelException);
     }
-    if frame.vector == BREAKPOINT && coverage::breakpoint(frame) {
+    if crate::ALL_STAGES && frame.vector == BREAKPOINT && coverage::breakpoint(frame) {
         return;
     }
     let is_hopeless = matches!(why, Some(FaultError::OutOfMemory | FaultError::Unreadable));

@@ -58,6 +58,9 @@ use sched::Thread;
 use store::fat::Volume;
 use store::partition;
 
+/// This kernel serves all stages of a machine. The small one serves the last: a payload inside it, or a plain file.
+pub const ALL_STAGES: bool = cfg!(feature = "stages");
+
 /// First Rust code: `kind` is 1 for PVH, 2 for Multiboot2, 3 for stage 2, else unknown. On the boot stack and tables.
 extern "C" fn enter(kind: u32, info: u64, entry_cycles: u64) -> ! {
     time::set_entry(entry_cycles);
@@ -195,7 +198,8 @@ fn start_payload(options: &KernelOptions, args: &[String]) -> ! {
         Some(bytes) if options.payload == DEFAULT_PAYLOAD => {
             loader::load(Origin::Embedded(bytes), &all, options.coverage)
         }
-        _ => boot_manager::load(options, &all),
+        _ if ALL_STAGES => boot_manager::load(options, &all),
+        _ => loader::load(Origin::File(&options.payload), &all, false),
     };
     let start = match loaded {
         Ok(start) => start,

@@ -268,6 +268,10 @@ fn begin(index: usize, table: &Table, options: &KernelOptions) {
     }
 }
 
+fn is_on_trial() -> bool {
+    crate::ALL_STAGES && ON_TRIAL.load(Ordering::SeqCst)
+}
+
 /// A choice by key, if one was pressed since power-on and there is something to choose.
 fn key(table: &Table) -> Option<SlotChoice> {
     if table.iter().count() < 2 {
@@ -308,7 +312,7 @@ pub fn current() -> Answer {
 
 /// The program ends with `code`. Comes back unless that is a failed trial, which resets the machine.
 pub fn program_ends(code: i32) {
-    if !ON_TRIAL.load(Ordering::SeqCst) {
+    if !is_on_trial() {
         return;
     }
     match code {
@@ -325,7 +329,7 @@ pub fn program_ends(code: i32) {
 
 /// Notes why a slot on trial fails. Called where the payload was interrupted, when this CPU holds no lock.
 pub fn note_failure(reason: Reason) {
-    if !ON_TRIAL.load(Ordering::SeqCst) {
+    if !is_on_trial() {
         return;
     }
     let index = STARTED.load(Ordering::SeqCst);
@@ -344,7 +348,7 @@ pub fn note_failure(reason: Reason) {
 
 /// Resets the machine if a slot is on trial; the next boot goes on with what is left.
 pub fn reset_on_trial() {
-    if ON_TRIAL.load(Ordering::SeqCst) {
+    if is_on_trial() {
         crate::error!("boot: the machine starts again");
         power::reset();
     }

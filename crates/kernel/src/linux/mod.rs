@@ -173,18 +173,29 @@ fn call(number: u64, a: &Args) -> Answer {
         318 => misc::getrandom(a.get(0), a.get(1)),
         324 => misc::membarrier(a.int(0)),
         332 => fsinfo::statx(a.int(0), a.get(1), a.uint(2), a.get(4)),
-        calls::COVERAGE_INFO => coverage::info(a),
-        calls::COVERAGE_FUNCTIONS => coverage::functions(a),
-        calls::COVERAGE_PAGES => coverage::pages(a),
-        calls::COLD_MISSES => cold::misses(a),
         169 => misc::reboot(a.uint(2)),
-        calls::SLOT_SUCCESS => crate::boot_manager::succeed(),
-        calls::SLOT_CURRENT => crate::boot_manager::current(),
+        calls::FIRST..=calls::LAST => private_call(number, a),
         334 => Err(Errno::NOSYS), // rseq: glibc asks at start and lives without
         number => {
             name_once(number);
             Err(Errno::NOSYS)
         }
+    }
+}
+
+/// Calls that Linux does not have.
+fn private_call(number: u64, a: &Args) -> Answer {
+    if !crate::ALL_STAGES {
+        return Err(Errno::NOSYS);
+    }
+    match number {
+        calls::COVERAGE_INFO => coverage::info(a),
+        calls::COVERAGE_FUNCTIONS => coverage::functions(a),
+        calls::COVERAGE_PAGES => coverage::pages(a),
+        calls::COLD_MISSES => cold::misses(a),
+        calls::SLOT_SUCCESS => crate::boot_manager::succeed(),
+        calls::SLOT_CURRENT => crate::boot_manager::current(),
+        _ => Err(Errno::NOSYS),
     }
 }
 

@@ -9,10 +9,11 @@
 //! Stack at the start (System V ABI AMD64, 3.4.1), from low to high: argc, argv, 0, envp, 0, auxv, strings.
 
 pub mod cold;
-#[cfg(feature = "compressed")]
+#[cfg(feature = "stages")]
 mod source;
 mod unpack;
 
+use crate::ALL_STAGES;
 use crate::coverage;
 use crate::cpu::cpuid;
 use crate::cpu::fpu;
@@ -29,7 +30,7 @@ use core::fmt;
 use formats::elf::{self, ElfError, Executable, Segment};
 use formats::gate::AT_BAREFLOW_GATE;
 use formats::link::{self, Functions, LinkError};
-#[cfg(feature = "compressed")]
+#[cfg(feature = "stages")]
 use source::Source;
 use store::fat::File;
 
@@ -67,7 +68,7 @@ pub enum LoadError {
         offset: u64,
     },
     /// Segments of a compressed file must follow each other in the file.
-    #[cfg(feature = "compressed")]
+    #[cfg(feature = "stages")]
     Order {
         /// Where the segment starts in the unpacked file.
         offset: u64,
@@ -105,7 +106,7 @@ impl fmt::Display for LoadError {
                     "the compressed file is damaged after {offset} unpacked bytes: {reason}"
                 )
             }
-            #[cfg(feature = "compressed")]
+            #[cfg(feature = "stages")]
             Self::Order { offset, position } => write!(
                 f,
                 "compressed ELF: a segment starts at {offset:#x}, but the stream is at {position:#x} (store it raw)"
@@ -222,7 +223,7 @@ fn load_raw(
         .open(path)
         .map_err(|error| LoadError::File(error.into()))?;
     for segment in &executable.segments {
-        if segment.cold {
+        if segment.cold && ALL_STAGES {
             map_cold(segment)?;
             continue;
         }
@@ -264,7 +265,7 @@ fn load_embedded(bytes: &[u8]) -> Result<Executable, LoadError> {
 }
 
 /// `has_cold_file`: cold segments are not in the stream.
-#[cfg(feature = "compressed")]
+#[cfg(feature = "stages")]
 fn load_compressed(source: &mut dyn Source, has_cold_file: bool) -> Result<Executable, LoadError> {
     let mut head = alloc::vec![0; elf::HEAD_BYTES];
     let mut read = 0;
@@ -340,7 +341,7 @@ pub fn load(origin: Origin<'_>, args: &[String], with_coverage: bool) -> Result<
         Origin::File(path) => {
             let loaded = with_volume(|volume| {
                 let file = volume.open(path)?;
-                if with_coverage {
+                if with_coverage && ALL_STAGES {
                     watch_functions(volume, path);
                 }
                 Ok(load_file(volume, path, file))
@@ -371,10 +372,13 @@ fn load_file(volume: &mut Disk, path: &str, file: File) -> Result<Executable, Lo
     let mut head = alloc::vec![0; elf::HEAD_BYTES.min(file_bytes as usize)];
     let count = volume.read_at(&file, 0, &mut head).map_err(no_file)?;
     head.truncate(count);
+    if !ALL_STAGES {
+        return load_raw(volume, path, &head, file_bytes);
+    }
     let cold_file = cold::find(volume, path);
-    #[cfg(feature = "compressed")]
+    #[cfg(feature = "stages")]
     let has_cold_file = cold_file.is_some();
-    #[cfg(feature = "compressed")]
+    #[cfg(feature = "stages")]
     let packed = match source::kind(&head) {
         source::Kind::Raw => None,
         source::Kind::Lz4 => {
@@ -386,7 +390,7 @@ fn load_file(volume: &mut Disk, path: &str, file: File) -> Result<Executable, Lo
             Some(load_compressed(&mut source, has_cold_file)?)
         }
     };
-    #[cfg(not(feature = "compressed"))]
+    #[cfg(not(feature = "stages"))]
     let packed: Option<Executable> = None;
     let is_raw = packed.is_none();
     let executable = match packed {
