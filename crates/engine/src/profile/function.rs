@@ -152,19 +152,19 @@ impl FunctionProfile {
         let _ = first.compare_exchange(NEVER, at_ns, Relaxed, Relaxed);
     }
 
-    /// A compile ended well: it took `duration_ns` and gave `code_bytes` of machine code.
-    pub fn compiled(&self, tier: Tier, duration_ns: u64, code_bytes: u64) {
+    /// A compile ended well: it took `cpu_ns` of processor time and gave `code_bytes` of machine code.
+    pub fn compiled(&self, tier: Tier, cpu_ns: u64, code_bytes: u64) {
         let stats = &self.tiers[tier.index()];
         stats.compiles.fetch_add(1, Relaxed);
-        stats.compile_ns.fetch_add(duration_ns, Relaxed);
+        stats.compile_ns.fetch_add(cpu_ns, Relaxed);
         stats.code_bytes.store(code_bytes, Relaxed);
     }
 
-    /// A compile failed after `duration_ns`; the old code stays.
-    pub fn compile_failed(&self, tier: Tier, duration_ns: u64) {
+    /// A compile failed after `cpu_ns`; the old code stays.
+    pub fn compile_failed(&self, tier: Tier, cpu_ns: u64) {
         let stats = &self.tiers[tier.index()];
         stats.failures.fetch_add(1, Relaxed);
-        stats.compile_ns.fetch_add(duration_ns, Relaxed);
+        stats.compile_ns.fetch_add(cpu_ns, Relaxed);
     }
 
     /// Bytes of code of `tier` in memory; 0 after it was freed.
@@ -381,7 +381,7 @@ pub struct TierReport {
     pub compiles: u32,
     /// Compiles that failed.
     pub failures: u32,
-    /// Time of all compiles, in nanoseconds.
+    /// Processor time of all compiles of the function as a whole, in nanoseconds.
     pub compile_ns: u64,
     /// Machine code of the last compile, in bytes; 0 after it was freed.
     pub code_bytes: u64,

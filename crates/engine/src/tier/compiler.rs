@@ -10,6 +10,7 @@ use crate::memory::{self, MemoryError, Symbol, Symbols, Unit};
 use crate::trace::{EventKind, Outcome};
 use crate::{Cpu, Error, Level};
 use llvm::Context;
+use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,6 +158,12 @@ pub(crate) fn link(shared: &Shared, built: &Built, id: u32) -> Result<(Unit, usi
     }
 }
 
+/// Processor time of this thread. The machine's kernel answers with the time since it started.
+fn cpu_now_ns() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
 /// The level to compile for now. While other requests wait, a function leaves the interpreter at O1: that costs half of
 /// what O3 does and gains nearly as much.
 fn first_step(shared: &Shared, f: &Function, earned: Level) -> Level {
@@ -190,16 +197,17 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             return;
         }
     }
-    let start = shared.trace.now_ns();
+    let (start, cpu_start) = (shared.trace.now_ns(), cpu_now_ns());
     let result = builder
         .function(shared, id, level)
         .and_then(|built| link(shared, &built, id).map(|linked| (built, linked)));
     let duration_ns = shared.trace.now_ns() - start;
+    let cpu_ns = cpu_now_ns() - cpu_start;
     let tier = tier_of(Some(level));
     let (bytes, outcome) = match result {
         Ok((built, (unit, at))) => {
             let bytes = unit.object_bytes() as u64;
-            f.profile.compiled(tier, duration_ns, bytes);
+            f.profile.compiled(tier, cpu_ns, bytes);
             dump(shared, &built, tier.name());
             if built.is_special {
                 f.profile.add_variant(built.assumes.clone());
@@ -214,7 +222,7 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             (bytes, Outcome::Published)
         }
         Err(error) => {
-            f.profile.compile_failed(tier, duration_ns);
+            f.profile.compile_failed(tier, cpu_ns);
             f.profile
                 .set_state(format!("not promoted to {tier}: {error}"));
             let mut state = f.state();
@@ -229,6 +237,7 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             function: id,
             tier,
             duration_ns,
+            cpu_ns,
             bytes,
             outcome,
         },
@@ -246,11 +255,12 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
 fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
     let f = shared.function(id);
     let level = shared.osr_level(id, header);
-    let start = shared.trace.now_ns();
+    let (start, cpu_start) = (shared.trace.now_ns(), cpu_now_ns());
     let result = builder
         .osr(shared, id, header)
         .and_then(|built| link(shared, &built, id).map(|linked| (built, linked)));
     let duration_ns = shared.trace.now_ns() - start;
+    let cpu_ns = cpu_now_ns() - cpu_start;
     let tier = tier_of(Some(level));
     let (bytes, outcome, osr) = match result {
         Ok((built, (unit, at))) => {
@@ -273,6 +283,7 @@ fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
             function: id,
             tier,
             duration_ns,
+            cpu_ns,
             bytes,
             outcome,
         },

@@ -15,6 +15,7 @@ mod compiler;
 pub(crate) mod config;
 mod function;
 mod hooks;
+mod inline;
 mod locate;
 mod probes;
 mod queue;

@@ -312,15 +312,18 @@ impl Shared {
     fn loop_is_hot(&self, id: u32, header: u32, from: Tier) -> Option<usize> {
         let f = self.function(id);
         self.reclaimer.poll();
+        let rounds = f.profile.back_edges.load(Relaxed);
+        let calls = self.entry(id).calls().max(1);
+        // The only call so far has no use for code that begins with the next one.
+        let is_called_again = calls > 1 || !self.config.osr;
         if self.config.shuffle.is_none()
             && matches!(f.mode, Mode::Auto)
+            && is_called_again
             && let Some(level) = self.earned(id)
         {
             self.request(id, level, self.config.compilers == 0);
         }
-        let rounds = f.profile.back_edges.load(Relaxed);
         // A function that is called often gets better code at its next call.
-        let calls = self.entry(id).calls().max(1);
         let is_hot = self.config.force_osr || rounds / calls >= f.thresholds.back_edges[2];
         if !self.config.osr || !is_hot || f.mode == Mode::Interpret {
             return None;

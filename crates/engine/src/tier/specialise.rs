@@ -15,7 +15,7 @@ pub(crate) const ENOUGH: u64 = 16;
 /// Share of the calls that must agree.
 const SHARE: f64 = 0.9;
 /// Most instructions of a function that gets variants: each has the whole body again.
-const MOST_INSTRUCTIONS: usize = 1500;
+const MOST_INSTRUCTIONS: usize = 500;
 
 /// A call through a pointer, with what it calls mostly.
 pub(crate) struct Targets {

@@ -12,11 +12,12 @@
 
 use super::function::Function;
 use super::hooks::{ARGUMENTS, CALLED, POLL, SITE, TARGET};
+use super::inline::CallGraph;
 use super::shared::Shared;
 use super::specialise;
 use crate::interp::CELL;
 use crate::{Cpu, Error, Level};
-use llvm::ir::{ValueKind, View};
+use llvm::ir::View;
 use llvm::{Context, FileType, Module, OsrValue, PollLoop, TargetMachine};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
@@ -39,73 +40,19 @@ pub(crate) struct Built {
     pub dump: Option<(String, String)>,
 }
 
-/// How much of what a function calls comes along to be inlined.
-struct Reach {
-    /// Most instructions of one function.
-    each: usize,
-    /// Most instructions of all.
-    all: usize,
-    /// Calls deep.
-    depth: usize,
-}
-
-/// What is inlined at a level; LLVM decides within it.
-fn reach(level: Level) -> Option<Reach> {
-    match level {
-        Level::O0 => None,
-        Level::O1 => Some(Reach {
-            each: 60,
-            all: 600,
-            depth: 2,
-        }),
-        Level::O2 => Some(Reach {
-            each: 400,
-            all: 4_000,
-            depth: 4,
-        }),
-        Level::O3 => Some(Reach {
-            each: 500,
-            all: 5_000,
-            depth: 5,
-        }),
-    }
-}
-
 /// The compiler's own copy of the program.
 pub(crate) struct Builder<'c> {
     program: Module<'c>,
     cpu: Cpu,
     machines: HashMap<Level, TargetMachine>,
-    /// Functions with a body: size in instructions, functions called by name.
-    graph: HashMap<String, (usize, Vec<String>)>,
-}
-
-fn graph(view: View<'_>) -> HashMap<String, (usize, Vec<String>)> {
-    let mut graph = HashMap::new();
-    for f in view.functions().into_iter().filter(|f| !f.is_declaration()) {
-        let (mut size, mut callees) = (0, Vec::new());
-        for i in f.blocks().iter().flat_map(|b| b.instructions()) {
-            size += 1;
-            if let Some(c) = i.callee()
-                && c.kind() == ValueKind::Function
-                && !c.is_declaration()
-                && !c.is_intrinsic()
-            {
-                callees.push(c.name());
-            }
-        }
-        callees.sort_unstable();
-        callees.dedup();
-        graph.insert(f.name(), (size, callees));
-    }
-    graph
+    graph: CallGraph,
 }
 
 impl<'c> Builder<'c> {
     /// Reads the program's bitcode into a context of the compiler's own.
     pub fn new(context: &'c Context, bitcode: &[u8], cpu: &Cpu) -> Result<Self, Error> {
         let program = Module::from_bitcode(context, "program", bitcode)?;
-        let graph = graph(View::new(&program));
+        let graph = CallGraph::new(View::new(&program));
         Ok(Builder {
             program,
             cpu: cpu.clone(),
@@ -117,37 +64,6 @@ impl<'c> Builder<'c> {
     /// The pristine program.
     pub fn program(&self) -> &Module<'c> {
         &self.program
-    }
-
-    /// Functions to come along with `name`: what it calls, and what those call, the nearest first.
-    fn copies(&self, name: &str, level: Level, more: &[String]) -> HashSet<&str> {
-        let mut copies = HashSet::new();
-        let Some(reach) = reach(level) else {
-            return copies;
-        };
-        let mut total = 0;
-        let mut frontier: Vec<&str> = vec![name];
-        let mut extra = Some(more);
-        for _ in 0..reach.depth {
-            let mut next = Vec::new();
-            let called = frontier
-                .iter()
-                .filter_map(|f| self.graph.get(*f))
-                .flat_map(|(_, callees)| callees)
-                .chain(extra.take().into_iter().flatten());
-            for callee in called {
-                let Some((callee, (size, _))) = self.graph.get_key_value(callee) else {
-                    continue;
-                };
-                let fits = *size <= reach.each && total + size <= reach.all;
-                if callee != name && fits && copies.insert(callee.as_str()) {
-                    total += size;
-                    next.push(callee.as_str());
-                }
-            }
-            frontier = next;
-        }
-        copies
     }
 
     fn machine(&mut self, level: Level) -> Result<&TargetMachine, Error> {
@@ -175,7 +91,7 @@ impl<'c> Builder<'c> {
             .iter()
             .flat_map(|t| t.callees.iter().map(|c| c.0.clone()))
             .collect();
-        let size = self.graph.get(&name).map_or(0, |g| g.0);
+        let size = self.graph.size(&name);
         let (variants, seen) = if optimises && config.specialise && !f.state().generic {
             specialise::variants(shared, f, size)
         } else {
@@ -185,7 +101,9 @@ impl<'c> Builder<'c> {
             .into_iter()
             .chain(variants.iter().flat_map(specialise::functions))
             .collect();
-        let copies = self.copies(&name, level, &wanted);
+        let copies = self
+            .graph
+            .copies(&|f| counts(shared, f), &name, level, &wanted);
         let mut module = self.program.extract(&HashSet::from([&*name]), &copies);
         let names: Vec<String> = copies.into_iter().map(str::to_owned).collect();
         if optimises && config.profile {
@@ -273,7 +191,7 @@ impl<'c> Builder<'c> {
             .ok_or_else(|| Error::Object {
                 message: format!("{name} has no loop at block {header}"),
             })?;
-        let copies = self.copies(&name, level, &[]);
+        let copies = self.graph.copies(&|f| counts(shared, f), &name, level, &[]);
         let mut module = self.program.extract(&HashSet::from([&*name]), &copies);
         let names: Vec<String> = copies.into_iter().map(str::to_owned).collect();
         if level >= Level::O2 && shared.config.profile {
@@ -335,9 +253,18 @@ fn live(head: &crate::interp::LoopHead) -> Vec<OsrValue> {
         .collect()
 }
 
-/// Executions of blocks as far as the interpreter counted them.
+/// Calls of a function and executions of its blocks, as far as they are known: the interpreter counts blocks, and calls
+/// that compiled code counted make it as much more of each.
 fn counts(shared: &Shared, name: &str) -> Option<(u64, Vec<u64>)> {
-    let counts = shared.block_counts(shared.image.function(name)?.id);
+    let entry = shared.image.function(name)?;
+    let mut counts = shared.block_counts(entry.id);
+    let (interpreted, calls) = (*counts.first()?, entry.calls());
+    if interpreted > 0 && calls > interpreted {
+        let more = calls as f64 / interpreted as f64;
+        for count in &mut counts {
+            *count = (*count as f64 * more) as u64;
+        }
+    }
     let calls = *counts.first()?;
     (counts.iter().any(|n| *n > 0)).then_some((calls, counts))
 }

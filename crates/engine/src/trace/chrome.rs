@@ -96,13 +96,14 @@ impl EventKind {
         match *self {
             EventKind::Compile {
                 tier,
+                cpu_ns,
                 bytes,
                 outcome,
                 ..
             } => (
                 "compile",
                 format!("{function} {tier}"),
-                json!({ "tier": tier, "bytes": bytes, "result": outcome.name() }),
+                json!({ "tier": tier, "cpu_ns": cpu_ns, "bytes": bytes, "result": outcome.name() }),
             ),
             EventKind::Request { tier, heat, .. } => (
                 "request",
@@ -223,6 +224,7 @@ mod tests {
                     function: 3,
                     tier: Tier::O2,
                     duration_ns: 2_500,
+                    cpu_ns: 2_000,
                     bytes: 640,
                     outcome: Outcome::Published,
                 };

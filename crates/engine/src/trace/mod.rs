@@ -42,6 +42,8 @@ pub enum EventKind {
         tier: Tier,
         /// How long it took, linking included.
         duration_ns: u64,
+        /// Processor time of the thread that compiled: what it costs, whatever else the machine does.
+        cpu_ns: u64,
         /// Machine code it gave.
         bytes: u64,
         /// How it ended.

@@ -85,7 +85,7 @@ fn a_folder_that_is_not_there_stops_nothing() {
 #[test]
 fn the_trace_is_what_viewers_read() {
     let engine = start(&format!("{ADD}{SPIN}"), at_once(), &[]);
-    (0..1_000).for_each(|x| assert_eq!(call(&engine, "f", x), x + 7));
+    (0..10_000).for_each(|x| assert_eq!(call(&engine, "f", x), x + 7));
     assert_eq!(call(&engine, "spin", 300_000), spun(300_000));
     settle(&engine);
     let json: Value = serde_json::from_str(&engine.trace_json()).unwrap();
@@ -98,7 +98,7 @@ fn the_trace_is_what_viewers_read() {
             .map(|e| e["name"].as_str().unwrap())
             .collect()
     };
-    for tier in ["O0", "O1", "O2"] {
+    for tier in ["O0", "O1", "O2", "O3"] {
         assert!(names("compile").contains(&&*format!("f {tier}")));
         assert!(names("swap").contains(&&*format!("swap f {tier}")));
         assert!(names("request").contains(&&*format!("request f {tier}")));
