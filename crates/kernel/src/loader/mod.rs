@@ -3,8 +3,8 @@
 //! A raw ELF file is read segment by segment straight into its pages; a compressed one (LZ4 frame, Zstandard; told by
 //! its first bytes) is unpacked as a stream, so that the unpacked file never exists as a whole.
 //! A segment is written while it is mapped writable, then gets its own protection. Cold segments are only mapped
-//! (`cold.rs`). Everything else is read before the start, in pages of 2 MiB: reading 45 MB takes 45 ms under TCG, and what
-//! a processor loses by small pages is more.
+//! (`cold.rs`). Everything else is read before the start, into pages of 2 MiB: reading it on demand was measured to be no
+//! faster (ARCHITECTURE.md, "Coverage and cold pages").
 //!
 //! Stack at the start (System V ABI AMD64, 3.4.1), from low to high: argc, argv, 0, envp, 0, auxv, strings.
 
