@@ -349,10 +349,9 @@ pub fn encode_names(names: &[Vec<u8>]) -> Vec<u8> {
 /// The names of a section [`SOURCES`] or [`NAMES`].
 pub fn decode_names(content: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ended = content.strip_suffix(&[0]);
-    let names = ended
+    ended
         .into_iter()
-        .flat_map(|names| names.split(|&byte| byte == 0));
-    names
+        .flat_map(|names| names.split(|&byte| byte == 0))
 }
 
 /// Appends a number: LEB128, seven bits a byte, lowest first, the top bit says that more follow.
