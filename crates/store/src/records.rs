@@ -426,10 +426,15 @@ impl<A: Area> Records<A> {
             let Place::Record(entry) = &mut self.places[index] else {
                 continue;
             };
+            let owner = space.owner_of(&entry.header.extents);
             if matches!(entry.state, State::Damaged { .. }) {
+                // What it was written over is gone all the same: that does not depend on what has been read so far.
+                if owner.is_none() {
+                    space.take(&entry.header.extents, generation);
+                }
                 continue;
             }
-            entry.state = match space.owner_of(&entry.header.extents) {
+            entry.state = match owner {
                 Some(by) => {
                     entry.verified = false;
                     State::Overwritten { by }
