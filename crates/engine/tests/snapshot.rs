@@ -303,9 +303,9 @@ fn specialised_code_and_what_is_known_of_calls_through_pointers_last() {
 #[test]
 fn a_stopped_engine_says_so() {
     let engine = first(ADD);
+    assert_eq!(call(&engine, "f", 1), 8);
     engine.stop();
-    let error = engine
-        .snapshot(&origin(ADD), 1, Duration::ZERO)
-        .unwrap_err();
+    let result = engine.snapshot(&origin(ADD), 1, Duration::MAX);
+    let error = result.unwrap_err();
     assert!(error.to_string().contains("has ended"), "{error}");
 }

@@ -62,6 +62,12 @@ pub struct Options {
     /// Threads the program may use [default: one for each CPU]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,
+    /// Remember nothing of this run, and start as on the first one
+    #[arg(long)]
+    pub no_persist: bool,
+    /// Forget profile, code and prepared program of earlier runs before this one
+    #[arg(long, conflicts_with = "no_persist")]
+    pub forget: bool,
     /// Say nothing but errors
     #[arg(long)]
     pub quiet: bool,

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use store::area::FileArea;
 use store::block::{FileDevice, SECTOR};
 use store::fat::{FatError, Volume};
 use store::partition::{Slice, open_fat};
@@ -43,6 +44,7 @@ enum Root {
 struct Image {
     volume: Mutex<ImageVolume>,
     file: Arc<File>,
+    path: PathBuf,
     /// First byte of the volume in the image.
     start: u64,
 }
@@ -155,6 +157,34 @@ fn inside(folder: &Path, path: &str) -> Result<PathBuf, Errno> {
     Ok(joined)
 }
 
+/// An error of the system with its reason.
+fn explain(error: &store::area::OpenError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Keeps other processes from writing to the same store, until this one ends. On the machine there are none.
+fn lock(path: &Path) -> Result<(), String> {
+    if crate::platform::is_machine() {
+        return Ok(());
+    }
+    let file = File::open(path).map_err(|e| format!("cannot open {}: {e}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {
+            // Closing it would give the lock back.
+            std::mem::forget(file);
+            Ok(())
+        }
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(format!("{} is in use by another process", path.display()))
+        }
+        // File systems without locks: nothing can be known.
+        Err(std::fs::TryLockError::Error(_)) => Ok(()),
+    }
+}
+
 impl Files {
     /// No files at all.
     pub fn none() -> Self {
@@ -190,6 +220,7 @@ impl Files {
         let root = Root::Image(Box::new(Image {
             volume,
             file: Arc::new(file),
+            path: path.into(),
             start,
         }));
         Ok(Files {
@@ -226,6 +257,63 @@ impl Files {
                 Ok(Some(content))
             }
         }
+    }
+
+    /// A file that is written in place, for this process alone; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// In words: it cannot be written, another process has it, or it does not lie in one piece.
+    pub fn area(&self, path: &str) -> Result<Option<FileArea>, String> {
+        match &self.root {
+            Root::None => Ok(None),
+            Root::Folder(folder) => {
+                let host = inside(folder, path).map_err(|e| format!("{path}: {e:?}"))?;
+                if !host.exists() {
+                    return Ok(None);
+                }
+                lock(&host)?;
+                FileArea::open(&host, true)
+                    .map(Some)
+                    .map_err(|e| explain(&e))
+            }
+            Root::Image(image) => {
+                let open = match image.open(path) {
+                    Ok(open) => open,
+                    Err(e) if errno_of_fat(&e) == Errno::NoEntry => return Ok(None),
+                    Err(e) => return Err(format!("{path}: {e}")),
+                };
+                let [extent] = open.extents.as_slice() else {
+                    let pieces = open.extents.len();
+                    return Err(format!("{path} lies in {pieces} pieces, 1 expected"));
+                };
+                lock(&image.path)?;
+                let bytes = extent.bytes.min(open.size);
+                FileArea::range(&image.path, extent.at, bytes, true)
+                    .map(Some)
+                    .map_err(|e| explain(&e))
+            }
+        }
+    }
+
+    /// The first `most` bytes of a file; `None` if it does not exist.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn head(&self, path: &str, most: usize) -> Result<Option<Vec<u8>>, Error> {
+        let failed = |errno: Errno| Error::Volume {
+            path: path.into(),
+            message: format!("{errno:?}"),
+        };
+        let handle = match self.open(path) {
+            Ok(handle) => i64::from(handle),
+            Err(Errno::NoEntry) => return Ok(None),
+            Err(errno) => return Err(failed(errno)),
+        };
+        let mut content = vec![0; most];
+        let read = self.read_at(handle, 0, &mut content);
+        let _ = self.close(handle);
+        content.truncate(read.map_err(failed)?);
+        Ok(Some(content))
     }
 
     /// Names of the files in a folder, sorted; empty if there is no such folder.

@@ -14,6 +14,7 @@ mod arguments;
 mod cli;
 mod error;
 mod files;
+mod persist;
 mod platform;
 mod report;
 mod run;

@@ -2,6 +2,7 @@
 
 use crate::platform::machine;
 use engine::Progress;
+use engine::snapshot::Imported;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
@@ -47,6 +48,42 @@ impl Reporter {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// What a run took over from earlier ones, behind the engine's report.
+pub fn kept_text(imported: &Imported) -> String {
+    use std::fmt::Write;
+    let mut text = format!(
+        "\nFrom earlier runs: the profile of {} functions, code of {} functions and {} loops\n",
+        imported.functions, imported.compiled, imported.loops
+    );
+    for rejected in &imported.rejected {
+        let _ = writeln!(
+            text,
+            "  not taken over: {}: {}",
+            rejected.what, rejected.reason
+        );
+    }
+    text
+}
+
+/// The same in the engine's report as JSON, under the name `kept`.
+pub fn with_kept(json: &str, imported: &Imported) -> String {
+    let Ok(mut report) = serde_json::from_str::<serde_json::Value>(json) else {
+        return json.to_owned();
+    };
+    let rejected = imported.rejected.iter();
+    let rejected: Vec<_> = rejected
+        .map(|r| serde_json::json!({ "what": r.what, "reason": r.reason }))
+        .collect();
+    report["kept"] = serde_json::json!({
+        "functions": imported.functions,
+        "compiled": imported.compiled,
+        "loops": imported.loops,
+        "code_bytes": imported.code_bytes,
+        "rejected": rejected,
+    });
+    report.to_string()
 }
 
 /// Milliseconds with three decimals.

@@ -7,9 +7,11 @@ use crate::arguments;
 use crate::cli::Options;
 use crate::error::Error;
 use crate::files::Files;
+use crate::persist::{self, Identity, Keeper, Remembering};
 use crate::platform::{self, api, call, clock, fault, interrupt, memory, pool};
 use crate::report::{self, Reporter};
 use engine::profile::TextOptions;
+use engine::snapshot::{Imported, Prepared};
 use engine::tier::Engine;
 use engine::{Code, Compiled, Context, Cpu, HostSymbol, Level, Program, Source, SourceKind};
 use engine_options::{Content, Outputs};
@@ -60,6 +62,35 @@ fn volume(options: &Options) -> Result<Files, Error> {
     }
 }
 
+/// Names of the modules on the volume.
+fn app_modules(files: &Files) -> Result<Vec<String>, Error> {
+    let mut names = files.list("/app")?;
+    // FAT keeps case or not, depending on who wrote it.
+    names.retain(|name| name.to_ascii_lowercase().ends_with(".llbc"));
+    Ok(names)
+}
+
+/// The memory of earlier runs, if this run is to have one.
+fn keeper(options: &Options, files: &Files, host: &Host) -> Result<Option<Keeper>, Error> {
+    /// Bytes of a container's head that hold the hash of all of it.
+    const HEAD: usize = 104;
+    if !persist::is_wanted(options) {
+        return Ok(None);
+    }
+    let mut modules = Vec::new();
+    for name in app_modules(files)? {
+        if let Some(head) = files.head(&format!("/app/{name}"), HEAD)? {
+            modules.push((name.to_ascii_lowercase(), head));
+        }
+    }
+    let identity = Identity {
+        modules: &modules,
+        cpu: &host.cpu,
+        features: host.features,
+    };
+    Ok(Keeper::open(files, &identity, options.forget))
+}
+
 fn module_files(options: &Options, files: &Files) -> Result<Vec<ModuleFile>, Error> {
     if !options.modules.is_empty() {
         return options
@@ -81,16 +112,12 @@ fn module_files(options: &Options, files: &Files) -> Result<Vec<ModuleFile>, Err
             .collect();
     }
     let mut list = Vec::new();
-    for name in files.list("/app")? {
-        // FAT keeps case or not, depending on who wrote it.
-        if name.to_ascii_lowercase().ends_with(".llbc") {
-            let path = format!("/app/{name}");
-            if let Some(content) = files.read(&path)? {
-                list.push(ModuleFile {
-                    name: name.to_ascii_lowercase(),
-                    content,
-                });
-            }
+    for name in app_modules(files)? {
+        if let Some(content) = files.read(&format!("/app/{name}"))? {
+            list.push(ModuleFile {
+                name: name.to_ascii_lowercase(),
+                content,
+            });
         }
     }
     if list.is_empty() {
@@ -144,6 +171,16 @@ impl Host {
     }
 }
 
+/// The program as an earlier run prepared it; `None` if there is none, or it cannot be read.
+fn prepared<'c>(context: &'c Context, keeper: &mut Option<Keeper>) -> Option<Program<'c>> {
+    let bytes = keeper.as_mut()?.program()?;
+    let read = Prepared::parse(&bytes)
+        .map_err(|e| e.to_string())
+        .and_then(|p| Program::from_prepared(context, &p).map_err(|e| e.to_string()));
+    read.inspect_err(|error| eprintln!("bareflow: kept program: {error}"))
+        .ok()
+}
+
 /// A program that can be called.
 struct Ready {
     /// Address of its entry.
@@ -154,6 +191,8 @@ struct Ready {
     stages: Vec<(&'static str, Duration)>,
     /// Bytes of code and number of functions, if all of it was compiled.
     code: Option<(usize, usize)>,
+    /// The engine, if it runs in tiers, and the memory of its runs.
+    engine: Option<(&'static Engine, Option<Keeper>)>,
 }
 
 /// Stages of every program.
@@ -165,18 +204,36 @@ fn loaded(timings: &engine::Timings) -> Vec<(&'static str, Duration)> {
     ]
 }
 
+/// The modules as the engine takes them.
+fn sources(modules: &[ModuleFile]) -> Result<Vec<Source<'_>>, Error> {
+    modules.iter().map(ModuleFile::source).collect()
+}
+
 /// Has the program interpreted, and compiled while it runs.
 fn in_tiers(
-    sources: &[Source<'_>],
+    files: &Files,
     host: &Host,
     options: &Options,
     reporter: &Reporter,
 ) -> Result<Ready, Error> {
     let config = options.engine.config()?;
-    let outputs = options.engine.outputs()?;
     memory::limit_interpreter_stacks();
+    let start = clock::monotonic();
+    let mut keeper = keeper(options, files, host)?;
     let context = Context::new();
-    let program = host.load(&context, sources, config.dump.is_some(), reporter)?;
+    let (program, content) = match prepared(&context, &mut keeper) {
+        Some(program) => (program, clock::monotonic() - start),
+        None => {
+            let modules = module_files(options, files)?;
+            let content = clock::monotonic() - start;
+            let sources = sources(&modules)?;
+            let program = host.load(&context, &sources, config.dump.is_some(), reporter)?;
+            if let Some(keeper) = &mut keeper {
+                keeper.keep_program(program.entry());
+            }
+            (program, content)
+        }
+    };
     let (timings, entry) = (program.timings(), program.entry().to_owned());
     let addresses: HashMap<&str, usize> =
         host.symbols.iter().map(|s| (s.name, s.address)).collect();
@@ -186,30 +243,36 @@ fn in_tiers(
     let engine = Engine::start_program(program, &host.cpu, resolve, config)?;
     let engine: &'static Engine = Box::leak(Box::new(engine));
     call::set_engine(engine);
-    if !outputs.is_empty() {
-        call::at_end(move || write_outputs(engine, &outputs));
-    }
     let address = engine.address(&entry);
-    let mut stages = loaded(&timings);
+    let mut stages = vec![("files", content)];
+    stages.extend(loaded(&timings));
     stages.push(("decode", clock::monotonic() - start));
+    if let Some(keeper) = &mut keeper {
+        keeper.restore(engine);
+        stages.push(("restore", keeper.imported().duration));
+    }
     Ok(Ready {
         entry: address.ok_or(Error::EntryLost { entry })?,
         how,
         stages,
         code: None,
+        engine: Some((engine, keeper)),
     })
 }
 
 /// What was asked for about the run.
-fn write_outputs(engine: &Engine, outputs: &Outputs) {
+fn write_outputs(engine: &Engine, imported: &Imported, outputs: &Outputs) {
     // The compile under way still belongs to the run.
     engine.stop();
     let written = outputs.write(|content| match content {
-        Content::Report => engine.report().to_text(TextOptions {
-            details: true,
-            ..TextOptions::default()
-        }),
-        Content::ReportJson => engine.report().to_json(),
+        Content::Report => {
+            let text = engine.report().to_text(TextOptions {
+                details: true,
+                ..TextOptions::default()
+            });
+            text + &report::kept_text(imported)
+        }
+        Content::ReportJson => report::with_kept(&engine.report().to_json(), imported),
         Content::Trace => engine.trace_json(),
     });
     if let Err(error) = written {
@@ -281,6 +344,7 @@ fn ahead(
         how: format!("ahead {}", code.level()),
         stages,
         code: Some((code.code_bytes(), code.symbols().len())),
+        engine: None,
     })
 }
 
@@ -291,27 +355,23 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
     fault::install(std::ptr::from_ref(&main) as usize);
     let reporter = Reporter::new(options.quiet);
     let files = volume(options)?;
-    let modules = module_files(options, &files)?;
     let defaults = match files.read("/app/args")? {
         Some(text) => {
             arguments::parse_defaults(&String::from_utf8(text).map_err(|_| Error::Arguments)?)
         }
         None => Vec::new(),
     };
-    let read = clock::monotonic() - main;
+    let outputs = options.engine.outputs()?;
+    let volume = clock::monotonic() - main;
 
     let host = Host::new(options);
-    let sources = modules
-        .iter()
-        .map(ModuleFile::source)
-        .collect::<Result<Vec<_>, _>>()?;
     let ready = match options.ahead {
-        Some(level) => ahead(&sources, &host, level, options, &reporter),
-        None => in_tiers(&sources, &host, options, &reporter),
+        Some(level) => module_files(options, &files)
+            .and_then(|modules| ahead(&sources(&modules)?, &host, level, options, &reporter)),
+        None => in_tiers(&files, &host, options, &reporter),
     };
     reporter.done();
     let ready = ready?;
-    drop(modules);
     memory::trim();
 
     interrupt::install();
@@ -325,10 +385,24 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
     // The only call: a second host cannot be there.
     let _ = api::install(guest);
     if options.timings {
-        let mut stages = vec![("start_to_main", started), ("files", read)];
+        let mut stages = vec![("start_to_main", started), ("volume", volume)];
         stages.extend(&ready.stages);
         stages.push(("main_to_entry", clock::monotonic() - main));
         eprintln!("{}", report::timings_line(&ready.how, &stages, ready.code));
+    }
+    if let Some((engine, keeper)) = ready.engine {
+        let start = persist::Start {
+            to_main: started,
+            to_entry: clock::monotonic() - main,
+        };
+        let imported = keeper.as_ref().map(|k| k.imported().clone());
+        let remembering = keeper.map(|k| k.spawn(engine, start));
+        call::at_end(move || {
+            remembering.iter().for_each(Remembering::finish);
+            if !outputs.is_empty() {
+                write_outputs(engine, &imported.clone().unwrap_or_default(), &outputs);
+            }
+        });
     }
     let result = call::entry(ready.entry);
     // Exit codes are eight bits; more would be cut silently by the system.

@@ -117,6 +117,13 @@ pub(crate) fn encode(
         };
         details.push(bytes_of(&of_unit)?);
     }
+    // The others too: who goes on from here need not compute them again.
+    let mut others: Vec<_> = hashes
+        .iter()
+        .filter(|(n, _)| !numbers.contains_key(n.as_str()))
+        .collect();
+    others.sort_unstable();
+    functions.extend(others.into_iter().map(|(n, h)| (n.clone(), *h)));
     let table = bytes_of(&Table {
         version: VERSION,
         program: origin.program,

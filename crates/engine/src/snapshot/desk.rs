@@ -1,6 +1,7 @@
 //! Work for the compiler's thread that is no compile: it has the program's IR, and time.
 
 use crate::tier::parts::{Builder, Shared};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 
@@ -11,6 +12,7 @@ pub(crate) type Work = Box<dyn for<'b> FnOnce(&Shared, &mut Builder<'b>) + Send>
 pub(crate) struct Desk {
     sender: Mutex<Option<Sender<Work>>>,
     receiver: Mutex<Receiver<Work>>,
+    waiting: AtomicUsize,
 }
 
 impl Default for Desk {
@@ -19,6 +21,7 @@ impl Default for Desk {
         Desk {
             sender: Mutex::new(Some(sender)),
             receiver: Mutex::new(receiver),
+            waiting: AtomicUsize::new(0),
         }
     }
 }
@@ -27,7 +30,17 @@ impl Desk {
     /// Hands work in; false once the desk is closed.
     pub fn put(&self, work: Work) -> bool {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner);
-        sender.as_ref().is_some_and(|s| s.send(work).is_ok())
+        let Some(sender) = sender.as_ref() else {
+            return false;
+        };
+        // Before it is sent: whoever takes it counts it off.
+        self.waiting.fetch_add(1, Ordering::Release);
+        sender.send(work).is_ok()
+    }
+
+    /// Whether work waits.
+    pub fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Acquire) > 0
     }
 
     /// Does what is there.
@@ -39,7 +52,10 @@ impl Desk {
                 .unwrap_or_else(PoisonError::into_inner)
                 .try_recv();
             match next {
-                Ok(work) => work(shared, builder),
+                Ok(work) => {
+                    self.waiting.fetch_sub(1, Ordering::Release);
+                    work(shared, builder);
+                }
                 Err(_) => return,
             }
         }

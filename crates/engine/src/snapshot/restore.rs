@@ -236,20 +236,24 @@ impl Engine {
         self.ask(move |shared, builder| hash_all(shared, builder, &names, None))
     }
 
-    /// What the run leaves for the next one, as of now. The compiler's thread takes it between two compiles.
-    /// `boots` is the number of boots so far. Hashes that are not yet known are computed for at most `patience`; what
-    /// has none is believed only while the whole program is the same.
+    /// What the run leaves for the next one, as of now. `boots` is the number of boots so far. The compiler's thread
+    /// computes hashes that are not yet known, between two compiles, for at most `patience`; what has none is believed
+    /// only while the whole program is the same. Program threads are not stopped.
     ///
     /// # Errors
-    /// [`Error::Stopped`]; [`Error::Snap`] for more code than a set can hold.
+    /// [`Error::Stopped`] if hashes are to be computed; [`Error::Snap`] for more code than a set can hold.
     pub fn snapshot(
         &self,
         origin: &Origin,
         boots: u64,
         patience: Duration,
     ) -> Result<Snapshot, Error> {
-        let origin = *origin;
-        self.ask(move |shared, builder| take(shared, builder, &origin, boots, patience))?
+        let missing = missing(&self.shared);
+        if !missing.is_empty() && !patience.is_zero() {
+            let deadline = Instant::now().checked_add(patience);
+            self.ask(move |shared, builder| hash_all(shared, builder, &missing, deadline))?;
+        }
+        take(&self.shared, origin, boots)
     }
 
     /// The program as it was prepared, for `Program::from_prepared`. `entry` is the symbol that starts it.
@@ -311,24 +315,23 @@ fn hash_all(
     }
 }
 
-fn take(
-    shared: &Shared,
-    builder: &mut Builder<'_>,
-    origin: &Origin,
-    boots: u64,
-    patience: Duration,
-) -> Result<Snapshot, Error> {
-    let units = units(shared);
-    let deadline = Instant::now().checked_add(patience);
-    let mut members: Vec<String> = units
+/// Functions that ran or are in a unit, and whose hash is not known.
+fn missing(shared: &Shared) -> Vec<String> {
+    let mut members: Vec<String> = units(shared)
         .iter()
         .flat_map(|(_, _, kept)| kept.members.iter().cloned())
         .collect();
-    members.sort_unstable();
-    members.dedup();
     let ran = shared.image.functions().filter(|e| e.calls() > 0);
     members.extend(ran.map(|e| e.name().to_owned()));
-    hash_all(shared, builder, &members, deadline);
+    members.sort_unstable();
+    members.dedup();
+    let hashes = shared.memory.hashes();
+    members.retain(|name| !hashes.contains_key(name));
+    members
+}
+
+fn take(shared: &Shared, origin: &Origin, boots: u64) -> Result<Snapshot, Error> {
+    let units = units(shared);
     let hashes = shared.memory.hashes().clone();
     let functions: Vec<KeptFunction> = shared
         .image

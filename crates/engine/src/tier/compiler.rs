@@ -51,7 +51,7 @@ impl Symbols for UnitSymbols<'_> {
 /// Runs until the engine stops. `bitcode` is the pristine program.
 pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
     shared.trace.name_thread("compiler");
-    while !shared.queue.is_stopped() {
+    while wait_for_work(shared) {
         let context = Context::new();
         match Builder::new(&context, bitcode, cpu) {
             Ok(mut builder) => work(shared, &mut builder),
@@ -63,6 +63,18 @@ pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
         }
     }
     shared.desk.close();
+}
+
+/// Waits until there is something to do that takes the program's IR: reading it costs time that a program whose code is
+/// all there had better spend itself. False when the engine stops.
+fn wait_for_work(shared: &Shared) -> bool {
+    while !shared.queue.is_stopped() {
+        if shared.desk.is_wanted() || shared.queue.has_work(PATIENCE) {
+            return true;
+        }
+        tidy(shared);
+    }
+    false
 }
 
 fn work(shared: &Shared, builder: &mut Builder<'_>) {

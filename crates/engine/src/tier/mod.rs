@@ -69,8 +69,15 @@ impl Engine {
         resolve: Resolve,
         config: Config,
     ) -> Result<Engine, Error> {
-        let Program { mut module, .. } = program;
-        Engine::start(&mut module, cpu, resolve, config)
+        let Program {
+            mut module,
+            prepared,
+            ..
+        } = program;
+        match prepared {
+            Some(bitcode) => Engine::start_prepared(&mut module, bitcode, cpu, resolve, config),
+            None => Engine::start(&mut module, cpu, resolve, config),
+        }
     }
 
     /// Makes a linked and verified module ready to run. `resolve` finds what it does not define.
@@ -87,9 +94,20 @@ impl Engine {
         config: Config,
     ) -> Result<Engine, Error> {
         prepare(module, cpu)?;
+        let bitcode = module.to_bitcode();
+        Engine::start_prepared(module, bitcode, cpu, resolve, config)
+    }
+
+    /// As [`Engine::start`], for the pristine module, whose bitcode is known.
+    fn start_prepared(
+        module: &mut Module<'_>,
+        bitcode: Vec<u8>,
+        cpu: &Cpu,
+        resolve: Resolve,
+        config: Config,
+    ) -> Result<Engine, Error> {
         let outer = resolve;
         let resolve: Resolve = Arc::new(move |name| outer(name).or_else(|| service(name)));
-        let bitcode = module.to_bitcode();
         let options = interp::Options {
             count_blocks: config.profile && config.mode == Mode::Auto,
             compile: None,

@@ -94,6 +94,17 @@ impl Queue {
         }
     }
 
+    /// Whether a job waits; if not, looks again after `patience`, or earlier if something happens.
+    pub fn has_work(&self, patience: Duration) -> bool {
+        let jobs = self.lock();
+        if !jobs.waiting.is_empty() || jobs.stopped {
+            return !jobs.waiting.is_empty();
+        }
+        let waited = self.changed.wait_timeout(jobs, patience);
+        let jobs = waited.unwrap_or_else(PoisonError::into_inner).0;
+        !jobs.waiting.is_empty()
+    }
+
     /// Lets whoever waits for a job look around.
     pub fn wake(&self) {
         let _jobs = self.lock();

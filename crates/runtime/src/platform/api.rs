@@ -6,7 +6,7 @@
 //! Functions that guests call often tell the engine which old code the thread still needs (`call::poll`).
 
 use super::pool::{Pool, Work};
-use super::{call, clock, interrupt, memory};
+use super::{call, clock, interrupt, memory, watch};
 use crate::files::{Errno, Files};
 use engine::{HostSymbol, SymbolKind};
 use std::collections::VecDeque;
@@ -69,6 +69,7 @@ unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
     call::poll();
     // SAFETY: the guest's contract.
     let mut rest = unsafe { bytes(ptr, len) };
+    watch::output(rest);
     while !rest.is_empty() {
         // SAFETY: writes from a valid slice.
         let n = unsafe { libc::write(1, rest.as_ptr().cast(), rest.len()) };

@@ -3,11 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static PENDING: AtomicBool = AtomicBool::new(false);
+/// Whether Ctrl-C was ever pressed.
+static PRESSED: AtomicBool = AtomicBool::new(false);
 
 /// Exit code of a process ended by a second Ctrl-C.
 const EXIT_INTERRUPTED: i32 = 130;
 
 extern "C" fn on_interrupt(_signal: libc::c_int) {
+    PRESSED.store(true, Ordering::Relaxed);
     if PENDING.swap(true, Ordering::Relaxed) {
         // SAFETY: async-signal-safe; ends the process at once.
         unsafe { libc::_exit(EXIT_INTERRUPTED) };
@@ -27,6 +30,11 @@ pub fn install() {
 /// Whether Ctrl-C was pressed since the last call that said so.
 pub fn take() -> bool {
     PENDING.swap(false, Ordering::Relaxed)
+}
+
+/// Whether Ctrl-C was ever pressed.
+pub fn was_pressed() -> bool {
+    PRESSED.load(Ordering::Relaxed)
 }
 
 /// Whether Ctrl-C was pressed and the guest has not taken notice.

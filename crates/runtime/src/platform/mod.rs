@@ -1,11 +1,13 @@
 //! What the guest calls and what only the platform knows; all of this crate's `unsafe` is here.
 //!
 //! `api` is the guest interface, `pool` its threads, `fault` what happens when a guest faults, `clock` where time
-//! starts, `memory` large allocations, `call` the step into compiled code, `machine` what the bare machine's kernel measured.
+//! starts, `memory` large allocations, `call` the step into compiled code, `machine` what the bare machine's kernel
+//! measured, `build` which build this is, `watch` what the program's output tells.
 
 #![allow(unsafe_code)]
 
 pub mod api;
+pub mod build;
 pub mod call;
 pub mod clock;
 pub mod fault;
@@ -13,6 +15,7 @@ pub mod interrupt;
 pub mod machine;
 pub mod memory;
 pub mod pool;
+pub mod watch;
 
 /// Whether this is the bare machine. Everything else is found out by asking the system, which answers alike.
 pub fn is_machine() -> bool {
