@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::bench_disk;
 use crate::bench_peers;
 use crate::bench_tiers;
+use crate::bench_warm;
 use crate::golden;
 use crate::machines;
 use crate::paths::Paths;
@@ -27,10 +28,11 @@ pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
         Some("disk") => bench_disk::bench(paths),
         Some("peers") => bench_peers::bench(paths),
         Some("tiers") => bench_tiers::bench(paths),
+        Some("warm") => bench_warm::bench(paths),
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(
-                "no bench {other}; there are: boot, disk, engine, memory, peers, tiers, tinyllama"
+                "no bench {other}; there are: boot, disk, engine, memory, peers, tiers, tinyllama, warm"
             )
         }
     }

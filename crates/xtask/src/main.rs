@@ -6,6 +6,7 @@ mod bench_disk;
 mod bench_engine;
 mod bench_peers;
 mod bench_tiers;
+mod bench_warm;
 mod boot_stages;
 mod build;
 mod check;
@@ -31,6 +32,7 @@ mod runtime_elf;
 mod sh;
 mod slots_test;
 mod test;
+mod warm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -7,6 +7,7 @@
 //! | `hosted/...` | guest programs as Linux processes, see `guests.rs` |
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
 //! | `golden/...` | language models against golden files, hosted and booted, see `golden.rs` |
+//! | `warm/...` | what is remembered from one run of a disk to the next, see `warm.rs` |
 //!
 //! The last line is `N passed, N failed`, over everything that ran.
 
@@ -20,6 +21,7 @@ use crate::golden;
 use crate::machines;
 use crate::paths::Paths;
 use crate::sh;
+use crate::warm;
 
 /// How many tests passed and failed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
         ("hosted", Box::new(|| machines::hosted_suite(paths, named))),
         ("machine", Box::new(|| machines::suite(paths, named))),
         ("golden", Box::new(|| golden::suite(paths, named))),
+        ("warm", Box::new(|| warm::suite(paths, named))),
     ];
     let mut total = Counts::default();
     for (name, suite) in suites {
