@@ -8,6 +8,17 @@ use formats::snap;
 use store::records::{MemoryArea, RecordError, Records};
 use store::slots::SlotFile;
 
+/// A profile: what is read is written again, never longer than it was.
+pub fn profile(data: &[u8]) {
+    let Ok(mut profile) = formats::profile::parse(data) else {
+        return;
+    };
+    let again = formats::profile::encode(&mut profile);
+    // Varints may have been longer than they need be.
+    assert!(again.len() <= data.len());
+    assert_eq!(formats::profile::parse(&again).as_ref(), Ok(&profile));
+}
+
 /// A code set, as it is and with the checksum of its head made right.
 pub fn snap(data: &[u8]) {
     check_snap(data);

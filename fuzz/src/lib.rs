@@ -8,7 +8,7 @@ use formats::elf::Executable;
 use formats::{boot, flud, llbc, options};
 use llama_model::{Model, SliceSource, llama2c};
 
-pub use kept::{records, slots, snap};
+pub use kept::{profile, records, slots, snap};
 pub use volume::fat;
 
 /// The head of a payload's file, which may be larger than what is there of it.

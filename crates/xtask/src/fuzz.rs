@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use formats::profile;
 use formats::slots::{self, FileRef, Kind, Slot, Table};
 use formats::snap;
 use llama_model::TensorFormat;
@@ -22,8 +23,8 @@ use crate::paths::Paths;
 use crate::sh::{cargo, run, step};
 
 /// The targets; each is a function of the crate in fuzz/.
-const TARGETS: [&str; 9] = [
-    "gguf", "llbc", "boot", "options", "fat", "elf", "snap", "slots", "records",
+const TARGETS: [&str; 10] = [
+    "gguf", "llbc", "boot", "options", "fat", "elf", "profile", "snap", "slots", "records",
 ];
 
 /// Coverage counters on every edge, and the values of comparisons, for libFuzzer.
@@ -171,6 +172,25 @@ fn seed(paths: &Paths, name: &str, corpus: &Path) -> Result<()> {
             write("pie.elf", &head)?;
             head[1 + 16] = 2;
             write("static.elf", &head)
+        }
+        "profile" => {
+            let mut function = profile::Function {
+                name: "matmul".into(),
+                hash: [7; 32],
+                tier: 4,
+                calls: 123_456_789,
+                cycles: Some((9, 99, 9, 12)),
+                blocks: vec![1, 1 << 40],
+                ..profile::Function::default()
+            };
+            function.arguments.resize_with(2, Default::default);
+            function.arguments[0].top = vec![(288, 99), (0, 1)];
+            function.sites.resize_with(1, Default::default);
+            function.sites[0].top = vec![("compare".into(), 5)];
+            let mut all = profile::Profile::default();
+            write("empty", &profile::encode(&mut all))?;
+            all.functions = vec![function, profile::Function::default()];
+            write("two", &profile::encode(&mut all))
         }
         "snap" => {
             let mut matmul = snap::Function::new("matmul", 4, [7; 32], b"machine code");

@@ -24,7 +24,6 @@ fn flags(records: &link_data::Records) -> String {
     let link = [
         format!("--image-base={IMAGE_BASE:#x}"),
         "-zmax-page-size=0x200000".into(),
-        "--build-id=sha1".into(),
         "--gc-sections".into(),
         "--icf=all".into(),
         "-O2".into(),
