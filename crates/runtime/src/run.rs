@@ -222,7 +222,10 @@ fn in_tiers(
     let mut keeper = keeper(options, files, host)?;
     let context = Context::new();
     let (program, content) = match prepared(&context, &mut keeper) {
-        Some(program) => (program, clock::monotonic() - start),
+        Some(program) => {
+            let content = (clock::monotonic() - start).saturating_sub(program.timings().read);
+            (program, content)
+        }
         None => {
             let modules = module_files(options, files)?;
             let content = clock::monotonic() - start;
