@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use formats::options::SlotChoice;
 
+use crate::inspect::kept::RecordName;
 use crate::qemu::{Boot, Chipset, DiskInterface};
 
 /// Turns a program into a machine of its own.
@@ -260,12 +261,30 @@ pub enum Accel {
 
 /// `bareflow inspect`
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bareflow inspect app.img
+  bareflow inspect app.img --json | jq .kept.slots
+  bareflow inspect app.img --record bootlog:0 -o boots.json
+  bareflow inspect app.img --record profile:0@17 -o older.profile")]
 pub struct InspectArgs {
     /// Image to look into
     pub image: PathBuf,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Take a record out instead: boot, profile, code, coverage, program or bootlog, its key (hexadecimal), and a generation for
+    /// an old one
+    #[arg(
+        long,
+        value_name = "KIND:KEY[@GENERATION]",
+        requires = "output",
+        conflicts_with = "json"
+    )]
+    pub record: Option<RecordName>,
+    /// File to write the record to
+    #[arg(short, long, value_name = "FILE", requires = "record")]
+    pub output: Option<PathBuf>,
 }
 
 /// `bareflow eval`

@@ -20,6 +20,14 @@ pub enum Error {
     /// A slot table that cannot be made.
     #[error("{0}")]
     Slots(#[from] formats::slots::SlotError),
+    /// A record that cannot be taken out.
+    #[error("record {name}: {what}; `bareflow inspect` lists those there are")]
+    Record {
+        /// Its name.
+        name: String,
+        /// Why not.
+        what: String,
+    },
     /// A part that `xtask build` makes is not there.
     #[error("{} has not been built: run `./x build` in the BareFlow checkout, or set BAREFLOW_ARTIFACTS to the folder that holds it", path.display())]
     MissingArtifact {

@@ -1,5 +1,7 @@
 //! `bareflow inspect`: what is on an image, as a table or as JSON.
 
+pub mod kept;
+
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -31,6 +33,8 @@ pub struct Report {
     pub files: Vec<FileReport>,
     /// Memory the image is given by default, in MiB.
     pub memory_mib: u64,
+    /// What the machine has kept: boot slots, records, code. None where the image has no place for it.
+    pub kept: Option<kept::Kept>,
 }
 
 /// Code of the BIOS boot path.
@@ -146,6 +150,7 @@ pub fn inspect(path: &Path) -> Result<Report, Error> {
         partition,
         files,
         memory_mib: image.memory_needed_mib()?,
+        kept: kept::kept(&mut image)?,
     })
 }
 
@@ -246,6 +251,15 @@ fn model_line(model: &Model) -> String {
     )
 }
 
+/// Writes the payload of a record to a file.
+///
+/// # Errors
+/// There is no such record, or the file cannot be written.
+pub fn extract(image: &Path, record: &kept::RecordName, output: &Path) -> Result<(), Error> {
+    let payload = kept::payload(&mut Contents::open(image)?, record)?;
+    std::fs::write(output, payload).map_err(|e| Error::io("write", output, e))
+}
+
 /// The report for a person.
 pub fn text(report: &Report) -> String {
     let mut out = String::new();
@@ -312,6 +326,10 @@ pub fn text(report: &Report) -> String {
                 asked.join(" ")
             );
         }
+    }
+    match &report.kept {
+        Some(kept) => out.push_str(&kept::text(kept)),
+        None => out.push_str("store      none: this machine keeps nothing from boot to boot\n"),
     }
     out
 }

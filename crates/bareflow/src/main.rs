@@ -25,6 +25,10 @@ fn execute(command: Command) -> Result<u8, Error> {
         Command::Llm(args) => make::llm(&args, &artifacts, stop_on_interrupt())?,
         Command::Run(args) => return run::run(&args, &artifacts),
         Command::Inspect(args) => {
+            if let (Some(record), Some(output)) = (&args.record, &args.output) {
+                inspect::extract(&args.image, record, output)?;
+                return Ok(0);
+            }
             let report = inspect::inspect(&args.image)?;
             let text = if args.json {
                 inspect::json(&report)

@@ -51,7 +51,8 @@ pub fn add(
     Ok(())
 }
 
-fn add_files(image: &mut ImageBuilder, store_bytes: u64, base: FileRef, runtime_bytes: u64) {
+/// The same for a runtime of a given size, without link data.
+pub fn add_files(image: &mut ImageBuilder, store_bytes: u64, base: FileRef, runtime_bytes: u64) {
     image.add_space(STORE_PATH, store_bytes);
     image.add_bytes(PATH, new_file(&Table::new(Slot::new(Kind::Base, base))));
     let cold_bytes = (runtime_bytes * 5 / 8).next_multiple_of(1 << 20);
