@@ -96,13 +96,24 @@ type Test<'a> = (String, Box<dyn Fn() -> Result<String> + 'a>);
 
 /// Runs the tests whose name contains `filter`.
 pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
-    let stories = machines::stories_image(paths)?.path;
+    let bareflow = machines::bareflow;
+    let stories = machines::stories_image(paths, "stories.img", bareflow(paths)?)?.path;
+    let cold = machines::bareflow_with_cold_code(paths)?;
+    let cold = &machines::stories_image(paths, "cold-stories.img", cold)?.path;
     let smollm2 = smollm2_image(paths)?;
     let (stories, smollm2) = (&stories, &smollm2);
     let mut tests: Vec<Test> = Vec::new();
     for place in &PLACES {
         let name = format!("golden/stories260K/{}", place.name);
         tests.push((name, Box::new(|| stories_exact(paths, stories, place))));
+    }
+    // All code of the runtime is read from the disk when it is executed first, also while the guest reads its model.
+    for place in PLACES
+        .iter()
+        .filter(|place| place.name.starts_with("auto-"))
+    {
+        let name = format!("golden/stories260K/cold-code-{}", place.name);
+        tests.push((name, Box::new(|| stories_exact(paths, cold, place))));
     }
     tests.push((
         "golden/smollm2/counting/hosted".into(),

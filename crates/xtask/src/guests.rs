@@ -3,6 +3,7 @@
 //! One program, guests/probe.c, does one thing by request. The same text and exit code are expected of both places.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -109,13 +110,12 @@ const CASES: [Case; 13] = [
     ),
 ];
 
-/// Makes the image with the probe and its file.
-pub fn image(paths: &Paths) -> Result<Image> {
+/// Makes the image with the probe and its file by the given `bareflow`.
+pub fn image(paths: &Paths, name: &str, mut command: Command) -> Result<Image> {
     let folder = paths.scratch("images")?;
     let file = folder.join("data.bin");
     std::fs::write(&file, data())?;
-    let path = folder.join("probe.img");
-    let mut command = bareflow(paths)?;
+    let path = folder.join(name);
     command.args(["build", "crates/xtask/guests/probe.c", "--file"]);
     command.arg(format!(
         "{}:/some folder/data with a long name.bin",
@@ -125,10 +125,10 @@ pub fn image(paths: &Paths) -> Result<Image> {
     Image::open(path)
 }
 
-/// The tests of the machine, on PVH with two processors.
-pub fn machine_tests(image: &Image) -> Vec<MachineTest> {
+/// The tests of the machine, on PVH with two processors: `machine/GROUP/...`.
+pub fn machine_tests(image: &Image, group: &str) -> Vec<MachineTest> {
     let test = |case: &Case, machine: Machine| MachineTest {
-        name: format!("machine/guest/{}", case.name),
+        name: format!("machine/{group}/{}", case.name),
         image: image.path.clone(),
         kernel: image.kernel.clone(),
         machine,

@@ -14,10 +14,12 @@ use bareflow::contents::Contents;
 use bareflow::qemu::{Boot, Chipset, DiskInterface, Machine};
 use formats::exit::Reason;
 
+use crate::build::{read, write_if_changed};
 use crate::embedded_test;
 use crate::guests;
 use crate::machine_test::{MachineTest, Outcome, run_all};
 use crate::paths::Paths;
+use crate::payload_files;
 use crate::payloads;
 use crate::sh;
 use crate::slots_test;
@@ -69,12 +71,31 @@ pub fn hello_image(paths: &Paths) -> Result<Image> {
     Image::open(path)
 }
 
-/// The smallest real language model.
-pub fn stories_image(paths: &Paths) -> Result<Image> {
-    let path = paths.scratch("images")?.join("stories.img");
+/// The same command with artefacts whose runtime has all its code marked as cold: the kernel reads each page of it when
+/// it is executed first.
+pub fn bareflow_with_cold_code(paths: &Paths) -> Result<Command> {
+    let folder = paths.scratch("cold-code")?;
+    for entry in std::fs::read_dir(paths.artifacts())?.flatten() {
+        let link = folder.join(entry.file_name());
+        if entry.file_name() != "runtime.elf" && !link.exists() {
+            std::os::unix::fs::symlink(entry.path(), link)?;
+        }
+    }
+    let mut runtime = read(&paths.artifacts().join("runtime.elf"))?;
+    payload_files::mark_code_cold(&mut runtime)?;
+    write_if_changed(&folder.join("runtime.elf"), &runtime)?;
+    let mut command = bareflow(paths)?;
+    command.env("BAREFLOW_ARTIFACTS", folder);
+    Ok(command)
+}
+
+/// The smallest real language model, in an image that `bareflow` makes, which is [`bareflow`] or
+/// [`bareflow_with_cold_code`].
+pub fn stories_image(paths: &Paths, name: &str, mut bareflow: Command) -> Result<Image> {
+    let path = paths.scratch("images")?.join(name);
     let data = Path::new("crates/llama/tests/data");
     sh::output(
-        bareflow(paths)?
+        bareflow
             .arg("llm")
             .arg(data.join("stories260K.bin"))
             .arg("--tokenizer")
@@ -94,9 +115,14 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         tests.extend(matrix(&hello_image(paths)?));
     }
     if wanted("machine/guest/") {
-        tests.extend(guests::machine_tests(&guests::image(paths)?));
+        let image = guests::image(paths, "probe.img", bareflow(paths)?)?;
+        tests.extend(guests::machine_tests(&image, "guest"));
     }
-    if wanted("machine/payload/") {
+    if wanted("machine/cold-code/") {
+        let image = guests::image(paths, "cold-probe.img", bareflow_with_cold_code(paths)?)?;
+        tests.extend(guests::machine_tests(&image, "cold-code"));
+    }
+    if wanted("machine/payload/") || wanted("machine/evicted/") {
         tests.extend(payloads::tests(paths, filter)?);
     }
     if wanted("machine/embedded/") {
@@ -115,10 +141,12 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
 }
 
 /// Groups of machine tests.
-const GROUPS: [&str; 5] = [
+const GROUPS: [&str; 7] = [
     "machine/boot/",
     "machine/guest/",
+    "machine/cold-code/",
     "machine/payload/",
+    "machine/evicted/",
     "machine/embedded/",
     "machine/slots/",
 ];
@@ -130,7 +158,7 @@ fn is_group(filter: &str) -> bool {
 
 /// Runs the tests of guests as Linux processes.
 pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
-    let image = guests::image(paths)?;
+    let image = guests::image(paths, "probe.img", bareflow(paths)?)?;
     let mut counts = Counts::default();
     for test in guests::hosted_tests(&image.path) {
         if filter.is_some_and(|f| !test.name.contains(f)) {

@@ -12,6 +12,7 @@ use object::{Object, ObjectSymbol, SymbolKind};
 
 const PAGE: usize = 4096;
 const PT_LOAD: u32 = 1;
+const PF_X: u32 = 1;
 const PF_W: u32 = 2;
 
 /// Link data with the functions that the symbol table of `program` names.
@@ -89,6 +90,37 @@ pub fn evict_all(program: &[u8]) -> Result<Evicted> {
     let pack = |block: &[u8]| Some(lz4_flex::block::compress(block));
     let cold = cold::encode(&content, &id, cold::BLOCK_BYTES, pack)?;
     Ok(Evicted { hot: elf, cold })
+}
+
+/// Marks the code of a program as cold, where it is: it is read from the program's own file.
+pub fn mark_code_cold(program: &mut [u8]) -> Result<()> {
+    let word = |program: &[u8], at: usize, bytes: usize| {
+        let field = program.get(at..at + bytes).unwrap_or(&[]);
+        field.iter().rev().fold(0u64, |n, b| n << 8 | u64::from(*b))
+    };
+    let table = word(program, 32, 8) as usize;
+    let count = word(program, 56, 2) as usize;
+    for header in (0..count).map(|index| table + index * elf::PROGRAM_HEADER_BYTES) {
+        let flags = word(program, header + 4, 4) as u32;
+        if word(program, header, 4) as u32 != PT_LOAD || flags & PF_X == 0 {
+            continue;
+        }
+        // Cold segments start at a page, as every mapping of a file does.
+        let lead = word(program, header + 16, 8) % PAGE as u64;
+        program[header + 4..header + 8].copy_from_slice(&(flags | PF_COLD).to_le_bytes());
+        for (field, sign) in [(8, -1), (16, -1), (24, -1), (32, 1), (40, 1)] {
+            let at = header + field;
+            let value = word(program, at, 8).wrapping_add_signed(sign * lead as i64);
+            program[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    let head = &program[..program.len().min(elf::HEAD_BYTES)];
+    let executable = Executable::parse(head, program.len() as u64)?;
+    ensure!(
+        executable.cold_offset().is_some(),
+        "the program has no code"
+    );
+    Ok(())
 }
 
 fn build_id(program: &[u8]) -> Result<[u8; BUILD_ID_BYTES]> {
