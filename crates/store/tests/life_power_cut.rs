@@ -171,7 +171,6 @@ impl Machine {
         let first = self.log.borrow().len();
         file.install(slot, &mut parts).unwrap();
         let table = plain(file.table());
-        drop(file);
         // Forgetting is acknowledged by the first flush, if there was something to forget.
         if before != between {
             let log = self.log.borrow();

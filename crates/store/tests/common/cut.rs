@@ -81,9 +81,10 @@ pub fn each_disk(
         judge(what, bytes);
     };
     disk("stopped", &mut |_, _| true);
-    let Some((last, last_data)) = pending.iter().map(|(_, d)| d).enumerate().last() else {
+    let Some(((_, last_data), before)) = pending.split_last() else {
         return count;
     };
+    let last = before.len();
     for kept in 0..last_data.len() / SECTOR {
         disk(&format!("torn behind {kept} sectors"), &mut |i, s| {
             i < last || s < kept
