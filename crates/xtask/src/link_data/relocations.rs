@@ -124,6 +124,10 @@ pub fn collect(
                 address: symbol.address(),
                 addend: relocation.addend(),
                 what: what(&symbol),
+                is_end: symbol
+                    .section_index()
+                    .and_then(|index| elf.section_by_index(index).ok())
+                    .is_some_and(|section| symbol.address() == section.address() + section.size()),
             };
             if let Err(error) = collector.linked(&reference, &locals) {
                 let name = String::from_utf8_lossy(symbol.name_bytes().unwrap_or_default());
@@ -181,6 +185,8 @@ struct Reference {
     address: u64,
     addend: i64,
     what: What,
+    /// The symbol marks the end of its output section (`__rela_iplt_end`), not what comes behind.
+    is_end: bool,
 }
 
 impl Collector<'_> {
@@ -230,7 +236,7 @@ impl Collector<'_> {
                 let bias = if field == Field::Relative32 { 4 } else { 0 };
                 self.atom(written.wrapping_add(bias))?
             }
-            What::Symbol => self.symbol(reference.address)?,
+            What::Symbol => self.symbol(reference)?,
             What::Section => {
                 let bias = if field == Field::Relative32 { 4 } else { 0 };
                 match locals.get(&site) {
@@ -266,12 +272,13 @@ impl Collector<'_> {
         matches!(self.atoms[atom].kind, Kind::Text | Kind::Rodata | Kind::Bss)
     }
 
-    /// The atom of a symbol; one at the end of everything belongs to what is before it.
-    fn symbol(&self, address: u64) -> Result<usize> {
-        self.atom(address).or_else(|error| {
-            let before = address.checked_sub(1);
-            before.map_or(Err(error), |before| self.atom(before))
-        })
+    /// The atom of a symbol.
+    fn symbol(&self, reference: &Reference) -> Result<usize> {
+        match (reference.is_end, reference.address.checked_sub(1)) {
+            // An empty section has no atom; it lies among variables, which stay.
+            (true, Some(before)) => self.atom(before).or(Ok(0)),
+            _ => self.atom(reference.address),
+        }
     }
 
     /// A reference to an entry of `.got`, which the linker may have turned into one to the symbol itself (psABI,
@@ -292,7 +299,7 @@ impl Collector<'_> {
         };
         let target = match (written == symbol, reference.what) {
             (true, What::Number) => 0,
-            (true, _) => self.symbol(reference.address)?,
+            (true, _) => self.symbol(reference)?,
             (false, _) => {
                 // An entry of the table, or the stub of a function that is chosen at the start.
                 let target = self.atom(written)?;
@@ -328,7 +335,7 @@ impl Collector<'_> {
             let (start, bytes) = section(name);
             for entry in (start..start + bytes).step_by(8) {
                 let address = self.image.number(entry, 8)?;
-                if let Ok(target) = self.symbol(address) {
+                if let Ok(target) = self.atom(address) {
                     self.add(entry, Field::Absolute64, target)?;
                 }
             }
