@@ -3,6 +3,7 @@
 //! Only static tables are read (RSDP, RSDT/XSDT, MADT, FADT, HPET, and one package of the DSDT), each bounded by
 //! its own length. Source: ACPI specification 6.5, chapter 5.
 
+use crate::cpu::heartbeat::Route;
 use crate::drivers::pci::EcamWindow;
 use crate::memory::window::map_firmware;
 use crate::power::{Register, Registers, find_s5};
@@ -17,6 +18,8 @@ pub struct Acpi {
     pub pm_timer: Option<u16>,
     /// Physical address of the HPET.
     pub hpet: Option<u64>,
+    /// Where the PIT arrives.
+    pub pit: Option<Route>,
     /// Registers to switch the machine off.
     pub power: Registers,
     /// Where PCI configuration space is mapped.
@@ -98,8 +101,17 @@ impl Acpi {
 
     fn read_madt(&mut self, bytes: &[u8]) {
         let mut at = 44;
+        let mut io_apics = Vec::new();
+        let mut pit_line = 0;
         while let Some(&[kind, length]) = bytes.get(at..at + 2) {
             let entry = bytes.get(at..at + usize::from(length)).unwrap_or_default();
+            match kind {
+                // I/O APIC: registers, first of its interrupts.
+                1 => io_apics.extend(u32_at(entry, 4).zip(u32_at(entry, 8))),
+                // Override of an ISA interrupt: the PIT's is 0.
+                2 if entry.get(3) == Some(&0) => pit_line = u32_at(entry, 4).unwrap_or(0),
+                _ => {}
+            }
             let (id, flags) = match kind {
                 0 => (entry.get(3).map(|&id| u32::from(id)), u32_at(entry, 4)),
                 9 => (u32_at(entry, 4), u32_at(entry, 8)),
@@ -116,6 +128,13 @@ impl Acpi {
             }
             at += usize::from(length);
         }
+        // The one with the nearest first interrupt below has it among its inputs.
+        io_apics.retain(|&(_, first)| first <= pit_line);
+        let route = io_apics.into_iter().max_by_key(|&(_, first)| first);
+        self.pit = route.map(|(registers, first)| Route {
+            io_apic: registers.into(),
+            input: pit_line - first,
+        });
     }
 
     fn read_fadt(&mut self, bytes: &[u8]) -> Option<()> {

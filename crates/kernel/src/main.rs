@@ -122,6 +122,7 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
     cpu::lapic::init(true);
     let acpi = Acpi::read(info.rsdp());
     power::set_registers(acpi.power);
+    cpu::heartbeat::set_route(acpi.pit);
     stamp("firmware");
     time::calibrate(&acpi);
     stamp("clock");

@@ -30,6 +30,7 @@ use crate::payloads;
 enum Mode {
     Works,
     Hangs,
+    HangsDeaf,
     Faults,
     NeedsAvx2,
     Distress,
@@ -49,6 +50,7 @@ impl Mode {
         match self {
             Self::Works | Self::Garbage | Self::Damaged => "WORKS",
             Self::Hangs => "HANGS",
+            Self::HangsDeaf => "HANGS_DEAF",
             Self::Faults => "FAULTS",
             Self::NeedsAvx2 => "NEEDS_AVX2",
             Self::Distress => "DISTRESS",
@@ -214,6 +216,27 @@ fn scenarios() -> Vec<Scenario> {
                 ..RUN
             }],
             ..one(name, Mode::Hangs, &[], left(Reason::Hung { seconds: 2 }))
+        });
+    }
+    for (name, way) in [
+        ("hangs-deaf/pc", PVH),
+        (
+            "hangs-deaf/q35",
+            (Boot::Pvh, Chipset::Q35, DiskInterface::Virtio),
+        ),
+    ] {
+        all.push(Scenario {
+            runs: vec![Run {
+                way,
+                expect: &["native runs", "did not prove itself", "base is done"],
+                ..RUN
+            }],
+            ..one(
+                name,
+                Mode::HangsDeaf,
+                &[],
+                left(Reason::Hung { seconds: 2 }),
+            )
         });
     }
     all.push(Scenario {

@@ -2,6 +2,7 @@
 
 pub mod fpu;
 pub mod gdt;
+pub mod heartbeat;
 pub mod idt;
 pub mod lapic;
 pub mod percpu;

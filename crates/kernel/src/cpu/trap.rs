@@ -13,10 +13,12 @@
 //! interrupt shadow of `sti` covers the jump.
 //!
 //! The gate is `syscall; ret` for a plain `call` (see `formats::gate`): it takes return address and flags to where the
-//! instruction leaves them. `clone` alone goes by way of a real `ret`, which the new thread makes on its own stack.
+//! instruction leaves them. `clone` goes by way of a real `ret`, which the new thread makes on its own stack, and so does
+//! `sigreturn`, which is jumped to: no return address lies above its frame.
 //! Interrupts are on until `cli`; one that comes before counts as the kernel interrupted, which is right: it
 //! stays on the IST stack and comes back.
 
+use crate::boot_manager::watchdog;
 use crate::{fault, linux, sched};
 use core::arch::global_asm;
 use core::mem::offset_of;
@@ -72,6 +74,9 @@ pub struct Frame {
     /// Stack segment.
     pub ss: u64,
 }
+
+/// Vector of the non-maskable interrupt.
+const NMI: u64 = 2;
 
 /// `Frame::vector` of a system call.
 pub const SYSCALL: u64 = 0x100;
@@ -185,6 +190,8 @@ global_asm!(
     "  je 2f",
     "  cmp eax, {clone3}",
     "  je 2f",
+    "  cmp eax, {sigreturn}",
+    "  je 2f",
     "  pop rcx",
     "  cli",
     "  jmp syscall_entry",
@@ -269,6 +276,7 @@ global_asm!(
     syscall = sym syscall,
     started = sym sched::started,
     clone = const linux::CLONE as i32,
+    sigreturn = const linux::RT_SIGRETURN as i32,
     clone3 = const linux::CLONE3 as i32,
     data = const super::gdt::DATA as i32,
     code = const super::gdt::CODE as i32,
@@ -303,6 +311,10 @@ pub fn thread_start_address() -> u64 {
 }
 
 extern "C" fn trap(frame: &mut Frame) {
+    // It may come in the middle of anything, and switching threads would keep the next one out: straight back.
+    if frame.vector == NMI && watchdog::nmi(frame) {
+        return;
+    }
     super::shootdown::leave_idle();
     let vector = frame.vector as u8;
     if vector < 32 {
