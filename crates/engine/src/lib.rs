@@ -19,6 +19,7 @@ mod code;
 mod compile;
 mod cpu;
 mod error;
+pub mod export;
 mod heat;
 pub mod interp;
 pub mod memory;

@@ -474,6 +474,24 @@ impl<'c> Module<'c> {
         }
     }
 
+    /// Makes the function of that name a declaration, if it is there with a body.
+    pub fn forget_body(&mut self, name: &str) {
+        if let Some(raw) = self
+            .function(name)
+            .filter(|f| !f.is_declaration())
+            .map(|f| f.raw)
+        {
+            // SAFETY: no handle into the function is alive, because `self` is borrowed mutably.
+            unsafe { self.drop_body(raw) }
+        }
+    }
+
+    /// Drops the assembly that stands outside of functions.
+    pub fn drop_assembly(&mut self) {
+        // SAFETY: the module is alive; nothing is read of an empty text.
+        unsafe { LLVMSetModuleInlineAsm2(self.raw, c"".as_ptr(), 0) }
+    }
+
     /// Gives the function of that name a body that traps, whatever it was before. Its address and type stay.
     pub fn replace_with_trap(&mut self, name: &str) -> Result<(), Error> {
         let old = self
@@ -585,7 +603,8 @@ impl<'c> Module<'c> {
         self.raw
     }
 
-    pub(crate) fn context(&self) -> &'c Context {
+    /// The context it was made in.
+    pub fn context(&self) -> &'c Context {
         self.context
     }
 }
@@ -752,6 +771,13 @@ impl Function<'_> {
                 LLVMAddAttributeAtIndex(self.raw, LLVMAttributeFunctionIndex, a);
             }
         }
+    }
+
+    /// Puts its code into a section of this name.
+    pub fn set_section(&self, name: &str) {
+        let name = c_string(name);
+        // SAFETY: the function is alive; LLVM copies the name.
+        unsafe { LLVMSetSection(self.raw, name.as_ptr()) }
     }
 
     /// Forgets the function that unwinding would ask. Nothing in the body may refer to it: no landing pads that can be

@@ -20,7 +20,7 @@ mod locate;
 mod probes;
 mod queue;
 mod shared;
-mod specialise;
+pub(crate) mod specialise;
 mod unit;
 
 /// What snapshots work on.
@@ -40,7 +40,8 @@ use crate::profile::function::Shape;
 use crate::profile::{FunctionProfile, ProfileReport};
 use crate::trace::Trace;
 use crate::{Cpu, Error, Level, Program};
-use function::{Function, survey};
+use function::Function;
+pub(crate) use function::{Survey, survey};
 use hooks::Site;
 use llvm::Module;
 use llvm::ir::{self, View};
@@ -299,7 +300,7 @@ impl Drop for Engine {
 
 /// Makes a module the pristine one that everything refers to: every symbol named, nothing that holds for another
 /// processor, stack variables of unoptimised code turned into values.
-fn prepare(module: &mut Module<'_>, cpu: &Cpu) -> Result<(), Error> {
+pub(crate) fn prepare(module: &mut Module<'_>, cpu: &Cpu) -> Result<(), Error> {
     ir::name_everything(module, "bareflow.unnamed");
     module.emulate_thread_locals()?;
     module.prepare();

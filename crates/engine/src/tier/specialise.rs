@@ -13,9 +13,13 @@ use llvm::{Known, Variant};
 /// Calls that must have been seen.
 pub(crate) const ENOUGH: u64 = 16;
 /// Share of the calls that must agree.
-const SHARE: f64 = 0.9;
+pub(crate) const SHARE: f64 = 0.9;
 /// Most instructions of a function that gets variants: each has the whole body again.
-const MOST_INSTRUCTIONS: usize = 500;
+pub(crate) const MOST_INSTRUCTIONS: usize = 500;
+/// Share of a call's targets from which one is tried first.
+pub(crate) const TARGET_SHARE: f64 = 0.3;
+/// Most targets that are tried.
+pub(crate) const MOST_TARGETS: usize = 2;
 
 /// A call through a pointer, with what it calls mostly.
 pub(crate) struct Targets {
@@ -41,9 +45,9 @@ pub(crate) fn targets(shared: &Shared, f: &Function) -> Vec<Targets> {
         let callees: Vec<(String, u64)> = values
             .top()
             .into_iter()
-            .filter(|(_, n)| *n as f64 >= 0.3 * total as f64)
+            .filter(|(_, n)| *n as f64 >= TARGET_SHARE * total as f64)
             .filter_map(|(address, n)| Some((function_at(shared, address)?.name().to_owned(), n)))
-            .take(2)
+            .take(MOST_TARGETS)
             .collect();
         if !callees.is_empty() {
             all.push(Targets {

@@ -43,7 +43,7 @@ pub enum Error {
         section: String,
     },
     /// The entry is not there.
-    #[error("no object defines the entry {entry}")]
+    #[error("no object defines the entry {entry} as code")]
     NoEntry {
         /// Its symbol.
         entry: String,

@@ -1,6 +1,6 @@
 //! Where everything goes: order of sections, addresses, the table of addresses (GOT), headers.
 
-use super::read::{Input, Kind, Place, Section};
+use super::read::{Input, Kind, Section, Target};
 use super::{Error, Facts, IMAGE_BASE, NOTE_OWNER, NOTE_TYPE, PAGE, names};
 use object::elf;
 use std::collections::HashMap;
@@ -32,7 +32,7 @@ pub struct Layout {
     /// The table of names.
     pub names: (u64, Vec<u8>),
     /// The table of addresses: where it is, and by what it refers to, its entries.
-    pub got: (u64, HashMap<Place, u64>),
+    pub got: (u64, HashMap<Target, u64>),
     /// Constants, code, data.
     pub ranges: [Range; 3],
     /// Functions with a name.
@@ -59,6 +59,14 @@ pub fn wants_got(kind: u32) -> bool {
     ]
     .iter()
     .any(|k| k.0 == kind)
+}
+
+/// What an entry of the table of addresses is found by: the place, or the name of what the linker defines.
+pub fn key(input: &Input<'_>, target: &Target) -> Target {
+    match input.target(target) {
+        Some(place) => Target::Place(place),
+        None => target.clone(),
+    }
 }
 
 /// The note with its header: sizes, type, owner, content, each a multiple of 4 bytes.
@@ -152,10 +160,10 @@ pub fn place(input: &Input<'_>, reached: &[bool], facts: &Facts) -> Result<Layou
         .filter(|(_, reached)| **reached)
         .flat_map(|(s, _)| &s.relocations)
         .filter(|r| wants_got(r.kind))
-        .filter_map(|r| input.target(&r.target));
-    for place in wanted {
+        .map(|r| key(input, &r.target));
+    for target in wanted {
         let next = got.len() as u64;
-        got.entry(place).or_insert(next);
+        got.entry(target).or_insert(next);
     }
     let got_at = cursor.take(got.len() as u64 * 8, 8)?;
     let names_at = cursor.take(table.len() as u64, 4)?;

@@ -67,7 +67,7 @@ pub struct Relocation {
 }
 
 /// What a relocation refers to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Target {
     /// A place in a section of [`Input`].
     Place(Place),

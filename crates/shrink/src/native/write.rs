@@ -1,6 +1,6 @@
 //! Contents with their relocations applied, and the headers.
 
-use super::place::{HEADERS, Layout, Range, SEGMENTS, wants_got};
+use super::place::{HEADERS, Layout, Range, SEGMENTS, key, wants_got};
 use super::read::{Input, Relocation, Section, Target};
 use super::{Error, IMAGE_BASE, Linked};
 use object::elf;
@@ -37,45 +37,39 @@ impl Linker<'_, '_> {
         }
     }
 
-    /// The address a relocation refers to.
-    fn address(&self, section: &Section<'_>, relocation: &Relocation) -> Result<u64, Error> {
-        if let Some(place) = self.input.target(&relocation.target) {
+    /// The address of what is meant; `section` is where it is meant.
+    fn address(&self, section: &Section<'_>, target: &Target) -> Result<u64, Error> {
+        if let Some(place) = self.input.target(target) {
             let start = self.layout.addresses[place.section].ok_or_else(|| {
                 self.unsupported(section, "it refers to a section that was left out".into())
             })?;
-            if !wants_got(relocation.kind) {
-                return Ok(start + place.offset);
-            }
-            let (table, entries) = &self.layout.got;
-            let entry = entries.get(&place).ok_or_else(|| {
-                self.unsupported(section, "an address is missing in the table".into())
-            })?;
-            return Ok(table + entry * 8);
+            return Ok(start + place.offset);
         }
-        let Target::Symbol(name) = &relocation.target else {
+        let Target::Symbol(name) = target else {
             return Err(self.unsupported(section, "a place that does not exist".into()));
         };
         let code = &self.layout.ranges[1];
         let (names, table) = (self.layout.names.0, self.layout.names.1.len() as u64);
-        let address = match name.as_str() {
-            "bareflow_code" => code.address,
-            "bareflow_code_end" => code.address + code.memory_bytes,
-            "bareflow_names" => names,
-            "bareflow_names_end" => names + table,
-            _ => {
-                return Err(Error::Undefined {
-                    symbol: name.clone(),
-                    section: section.name.clone(),
-                });
-            }
-        };
-        match wants_got(relocation.kind) {
-            false => Ok(address),
-            true => Err(self.unsupported(
-                section,
-                format!("{name} by the table of addresses; declare it hidden"),
-            )),
+        match name.as_str() {
+            "bareflow_code" => Ok(code.address),
+            "bareflow_code_end" => Ok(code.address + code.memory_bytes),
+            "bareflow_names" => Ok(names),
+            "bareflow_names_end" => Ok(names + table),
+            _ => Err(Error::Undefined {
+                symbol: name.clone(),
+                section: section.name.clone(),
+            }),
         }
+    }
+
+    /// The entry of the table of addresses for what is meant, and what goes there.
+    fn entry(&self, section: &Section<'_>, target: &Target) -> Result<(u64, u64), Error> {
+        let address = self.address(section, target)?;
+        let (table, entries) = &self.layout.got;
+        let index = entries.get(&key(self.input, target)).ok_or_else(|| {
+            self.unsupported(section, "an address is missing in the table".into())
+        })?;
+        Ok((table + index * 8, address))
     }
 
     fn relocate(
@@ -110,8 +104,18 @@ impl Linker<'_, '_> {
             ));
         }
         let place = start + relocation.offset;
-        let target = self.address(section, relocation)? as i64;
-        let value = target.wrapping_add(relocation.addend);
+        let outside = || self.unsupported(section, "it lies outside of the file".into());
+        let target = match wants_got(relocation.kind) {
+            true => {
+                let (entry, content) = self.entry(section, &relocation.target)?;
+                image
+                    .put(entry, &content.to_le_bytes())
+                    .ok_or_else(outside)?;
+                entry
+            }
+            false => self.address(section, &relocation.target)?,
+        };
+        let value = (target as i64).wrapping_add(relocation.addend);
         let value = match is_relative {
             true => value.wrapping_sub(place as i64),
             false => value,
@@ -133,7 +137,7 @@ impl Linker<'_, '_> {
         let bytes = value.to_le_bytes();
         image
             .put(place, &bytes[..width as usize])
-            .ok_or_else(|| self.unsupported(section, "it lies outside of the file".into()))
+            .ok_or_else(outside)
     }
 }
 
@@ -230,11 +234,6 @@ pub fn write(input: &Input<'_>, layout: &Layout, entry: &str) -> Result<Linked, 
     };
     let place = input.symbol(entry).ok_or_else(no_entry)?;
     let entry_at = layout.addresses[place.section].ok_or_else(no_entry)? + place.offset;
-    let (table, entries) = &layout.got;
-    let got = entries.iter().filter_map(|(place, index)| {
-        let address = layout.addresses[place.section]? + place.offset;
-        Some((table + index * 8, address.to_le_bytes().to_vec()))
-    });
     let parts = [
         (IMAGE_BASE, file_header(entry_at)),
         (IMAGE_BASE + 64, program_headers(layout)),
@@ -242,7 +241,7 @@ pub fn write(input: &Input<'_>, layout: &Layout, entry: &str) -> Result<Linked, 
         (layout.names.0, layout.names.1.clone()),
     ];
     debug_assert_eq!(parts[0].1.len() as u64 + parts[1].1.len() as u64, HEADERS);
-    for (address, content) in parts.into_iter().chain(got) {
+    for (address, content) in parts {
         image.put(address, &content).ok_or_else(no_entry)?;
     }
     Ok(Linked {
