@@ -27,6 +27,8 @@ Examples:
   runtime --root folder --tier O3 --threads 2 --timings
   runtime --disk app.img --report - --trace trace.json -- --prompt 'Once upon a time'
   runtime --module hello.llbc --ahead O2 --dump-asm hello.s
+  runtime --disk app.img --save-profile app.prof -- --prompt 'Once upon a time'
+  runtime --disk app.img --export native.elf --profile app.prof
 
 Exit code: the program's own; 63 the program could not be loaded or compiled; 114 the program met a CPU exception;
 130 ended by Ctrl-C twice."
@@ -53,8 +55,20 @@ pub struct Options {
     /// Threads that compile before the start [default: one for each CPU, at most 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64), requires = "ahead", help_heading = AHEAD)]
     pub ahead_threads: Option<u32>,
+    /// Write the program as machine code that needs no runtime, and do not run it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ahead", "tier"], help_heading = EXPORT)]
+    pub export: Option<PathBuf>,
+    /// What earlier runs learnt (see --save-profile): hot code first and specialised, cold code small
+    #[arg(long, value_name = "FILE", requires = "export", help_heading = EXPORT)]
+    pub profile: Option<PathBuf>,
+    /// Support code of native programs [default: /boot/native.llbc of the volume]
+    #[arg(long, value_name = "FILE", requires = "export", help_heading = EXPORT)]
+    pub support: Option<PathBuf>,
+    /// Write what this run learns, at its end
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["ahead", "export"], help_heading = EXPORT)]
+    pub save_profile: Option<PathBuf>,
     /// Write the optimised IR of the whole program
-    #[arg(long, value_name = "FILE", requires = "ahead", help_heading = AHEAD)]
+    #[arg(long, value_name = "FILE", help_heading = AHEAD)]
     pub dump_ir: Option<PathBuf>,
     /// Write the assembly of the whole program
     #[arg(long, value_name = "FILE", requires = "ahead", help_heading = AHEAD)]
@@ -83,6 +97,7 @@ pub struct Options {
 }
 
 const AHEAD: &str = "Compiling ahead";
+const EXPORT: &str = "Native programs";
 
 /// Parses the process's arguments; help and mistakes end the process here.
 pub fn parse() -> Options {

@@ -58,4 +58,24 @@ pub enum Error {
     /// The engine refused the program.
     #[error("{0}")]
     Engine(#[from] engine::Error),
+    /// A profile that is none.
+    #[error("{path} is no profile: {message}; --save-profile makes one")]
+    Profile {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// There is no support code.
+    #[error("the volume has no {path}: name the support code of native programs by --support")]
+    NoSupport {
+        /// Where it was looked for.
+        path: &'static str,
+    },
+    /// What the engine learnt cannot be taken.
+    #[error("{0}")]
+    Snapshot(#[from] engine::snapshot::Error),
+    /// The native program cannot be linked.
+    #[error("the native program cannot be linked: {0}")]
+    Link(#[from] shrink::native::Error),
 }

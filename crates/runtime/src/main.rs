@@ -13,6 +13,7 @@
 mod arguments;
 mod cli;
 mod error;
+mod export;
 mod files;
 mod persist;
 mod platform;

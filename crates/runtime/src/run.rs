@@ -6,6 +6,7 @@
 use crate::arguments;
 use crate::cli::Options;
 use crate::error::Error;
+use crate::export;
 use crate::files::Files;
 use crate::persist::{self, Identity, Keeper, Remembering};
 use crate::platform::{self, api, call, clock, fault, interrupt, memory, pool};
@@ -368,6 +369,16 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
     let volume = clock::monotonic() - main;
 
     let host = Host::new(options);
+    if let Some(output) = &options.export {
+        let modules = module_files(options, &files)?;
+        let sources = sources(&modules)?;
+        let context = Context::new();
+        let dump = options.dump_ir.is_some();
+        let load = || host.load(&context, &sources, dump, &reporter);
+        let cpu = (&host.cpu, host.features);
+        export::run(options, output, &files, &sources, cpu, load, &reporter)?;
+        return Ok(0);
+    }
     let ready = match options.ahead {
         Some(level) => module_files(options, &files)
             .and_then(|modules| ahead(&sources(&modules)?, &host, level, options, &reporter)),
@@ -400,7 +411,13 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
         };
         let imported = keeper.as_ref().map(|k| k.imported().clone());
         let remembering = keeper.map(|k| k.spawn(engine, start));
+        let profile = options.save_profile.clone();
         call::at_end(move || {
+            if let Some(path) = &profile
+                && let Err(error) = export::save_profile(engine, path)
+            {
+                eprintln!("error: {error}");
+            }
             remembering.iter().for_each(Remembering::finish);
             if !outputs.is_empty() {
                 write_outputs(engine, &imported.clone().unwrap_or_default(), &outputs);
