@@ -23,6 +23,7 @@ Examples:
   bareflow run app.img                      talk to it; Ctrl-C twice ends
   bareflow build main.c --file data.txt:/data.txt -o hello.img
   bareflow inspect app.img
+  bareflow export app.img -o final.img --train 'Once upon a time'
   bareflow exec nbody.c --report - -- 1000000"
 )]
 pub struct Cli {
@@ -44,6 +45,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Feed given tokens to a language model and print its choices and the perplexity
     Eval(EvalArgs),
+    /// Turn an image's program into machine code that needs no runtime
+    Export(ExportArgs),
     /// Run C or LLVM IR as a Linux process: interpreted first, compiled where it is hot (`exec --help` tells all)
     Exec(ExecArgs),
 }
@@ -316,6 +319,55 @@ pub struct EvalArgs {
     /// Where it runs.
     #[command(flatten)]
     pub machine: MachineArgs,
+}
+
+/// `bareflow export`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is hot, which arguments repeat and what never runs comes from the profile that the machine kept on the image, or
+from a training run (--train, or arguments after --). Code is made for this computer's processor.
+
+Examples:
+  bareflow export app.img -o native.elf --train 'Once upon a time'    the program alone; runs on Linux, too
+  bareflow export app.img -o final.elf                                kernel and program: qemu-system-x86_64 -kernel
+  bareflow export app.img -o final.img                                a disk with both and the program's files
+  bareflow export app.img --slot                                      into app.img itself: it boots native next
+  bareflow export hello.img -o native.elf -- some arguments           trained with these arguments")]
+pub struct ExportArgs {
+    /// Image with the program
+    pub image: PathBuf,
+    /// File to write
+    #[arg(short, long, value_name = "FILE", required_unless_present = "slot")]
+    pub output: Option<PathBuf>,
+    /// What to write [default: disk for *.img, program for native*, else machine]
+    #[arg(long, value_enum)]
+    pub kind: Option<ExportKind>,
+    /// Put the program into a boot slot of the image
+    #[arg(long)]
+    pub slot: bool,
+    /// Language models: run hosted first, with this prompt, to learn what is hot
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub train: Option<String>,
+    /// Use this profile (the runtime's --save-profile writes one)
+    #[arg(long, value_name = "FILE", conflicts_with = "train")]
+    pub profile: Option<PathBuf>,
+    /// Make code for a processor without a feature, by LLVM's name (repeatable)
+    #[arg(long = "without", value_name = "FEATURE")]
+    pub without: Vec<String>,
+    /// Arguments of the program for a training run
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
+}
+
+/// What `bareflow export` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportKind {
+    /// The program: for Linux, and for a kernel that loads it
+    Program,
+    /// A small kernel with the program inside: boots by PVH and Multiboot2
+    Machine,
+    /// A disk that boots, with the program's files
+    Disk,
 }
 
 /// `bareflow exec`

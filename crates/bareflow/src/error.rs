@@ -28,6 +28,12 @@ pub enum Error {
         /// Why not.
         what: String,
     },
+    /// A native program that cannot be made.
+    #[error("{what}")]
+    Export {
+        /// Why not.
+        what: String,
+    },
     /// A part that `xtask build` makes is not there.
     #[error("{} has not been built: run `./x build` in the BareFlow checkout, or set BAREFLOW_ARTIFACTS to the folder that holds it", path.display())]
     MissingArtifact {

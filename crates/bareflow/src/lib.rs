@@ -10,6 +10,7 @@ pub mod contents;
 mod error;
 pub mod eval;
 pub mod exec;
+pub mod export;
 pub mod guest;
 pub mod image;
 pub mod inspect;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bareflow::cli::{Cli, Command};
-use bareflow::{Artifacts, Error, eval, exec, inspect, make, run};
+use bareflow::{Artifacts, Error, eval, exec, export, inspect, make, run};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -38,6 +38,7 @@ fn execute(command: Command) -> Result<u8, Error> {
             run::print_all(text.as_bytes())?;
         }
         Command::Eval(args) => return eval::eval(&args, &artifacts),
+        Command::Export(args) => export::export(&args, &artifacts, stop_on_interrupt())?,
         Command::Exec(args) => return exec::exec(&args, &artifacts),
     }
     Ok(0)

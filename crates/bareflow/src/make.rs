@@ -95,6 +95,10 @@ fn write(
     if let Some(loader) = artifacts.optional("BOOTX64.EFI") {
         image.add_file("/EFI/BOOT/BOOTX64.EFI", loader);
     }
+    // What the machine needs to export its program by itself.
+    if let Some(support) = artifacts.optional("native.llbc") {
+        image.add_file("/boot/native.llbc", support);
+    }
     if !layout.kernel_options.is_empty() {
         let line = formats::options::parse_command_line(&layout.kernel_options).map_err(|e| {
             Error::KernelOptions {
