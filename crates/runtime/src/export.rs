@@ -145,7 +145,7 @@ pub fn run<'c>(
         support: &support,
         profile: profile.as_ref(),
         source: source_hash(sources),
-        build: 0,
+        build: crate::platform::build::id(),
     };
     let made = make(program, &parts, options.dump_ir.is_some(), reporter);
     reporter.done();

@@ -9,6 +9,7 @@ use bareflow::qemu::{Boot, Machine};
 use serde_json::Value;
 
 use crate::bench_disk;
+use crate::bench_native;
 use crate::bench_peers;
 use crate::bench_tiers;
 use crate::bench_warm;
@@ -26,13 +27,14 @@ pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
         None | Some("boot") => boot(paths),
         Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
+        Some("native") => bench_native::bench(paths),
         Some("peers") => bench_peers::bench(paths),
         Some("tiers") => bench_tiers::bench(paths),
         Some("warm") => bench_warm::bench(paths),
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(
-                "no bench {other}; there are: boot, disk, engine, memory, peers, tiers, tinyllama, warm"
+                "no bench {other}; there are: boot, disk, engine, memory, native, peers, tiers, tinyllama, warm"
             )
         }
     }
@@ -114,7 +116,7 @@ fn memory(paths: &Paths) -> Result<()> {
 }
 
 /// One boot; milliseconds that the runtime's `--timings` line names.
-fn entry_to_main(paths: &Paths, machine: &Machine, image: &Path, kernel: &[u8]) -> Result<f64> {
+pub fn entry_to_main(paths: &Paths, machine: &Machine, image: &Path, kernel: &[u8]) -> Result<f64> {
     let artifacts = Artifacts::at(paths.artifacts());
     let invocation = machine.invocation(image, kernel, &artifacts, true)?;
     let done = invocation

@@ -244,12 +244,20 @@ pub fn ids(value: &Value) -> Result<Vec<u64>> {
         .collect()
 }
 
-fn golden(paths: &Paths, file: &str) -> Result<Value> {
+/// A golden file.
+///
+/// # Errors
+/// It is not there, or no JSON.
+pub fn golden(paths: &Paths, file: &str) -> Result<Value> {
     let path = paths.root.join("crates/llama/tests/data").join(file);
     serde_json::from_slice(&read(&path)?).with_context(|| format!("{}", path.display()))
 }
 
-fn compare(found: &Value, expected: &[u64]) -> Result<()> {
+/// Whether the generated tokens are those expected.
+///
+/// # Errors
+/// The first difference.
+pub fn compare(found: &Value, expected: &[u64]) -> Result<()> {
     let found = ids(&found["generated_ids"])?;
     ensure!(
         found.len() == expected.len(),
@@ -272,7 +280,11 @@ fn pace(found: &Value) -> String {
     )
 }
 
-fn stories_exact(paths: &Paths, image: &Path, place: &Place) -> Result<String> {
+/// The 256 greedy tokens of stories260K, exactly.
+///
+/// # Errors
+/// The first difference, or a run that failed.
+pub fn stories_exact(paths: &Paths, image: &Path, place: &Place) -> Result<String> {
     let golden = golden(paths, "stories260K_golden.json")?;
     let expected = ids(&golden["completion_tokens"])?;
     let found = generate(

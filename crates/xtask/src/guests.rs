@@ -53,7 +53,7 @@ fn data_sum() -> String {
 }
 
 /// A file that is no multiple of anything and looks random.
-fn data() -> Vec<u8> {
+pub fn data() -> Vec<u8> {
     (0..3_000_000u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8)
         .collect()
@@ -171,6 +171,35 @@ pub fn machine_tests(image: &Image, group: &str) -> Vec<MachineTest> {
     );
     tests.push(test(&memory, machine(&memory, 256)));
     tests
+}
+
+/// A request to an exported program that runs as a Linux process.
+pub struct NativeCase {
+    /// What is asked for.
+    pub name: &'static str,
+    /// Arguments of the program.
+    pub arguments: &'static [&'static str],
+    /// Its standard input.
+    pub input: String,
+    /// Texts that must appear.
+    pub expect: Vec<String>,
+    /// Its exit code.
+    pub code: i32,
+}
+
+/// All requests, for exported programs. A pipe has no line editor: keys that edit are left out.
+pub fn native_cases() -> Vec<NativeCase> {
+    let one = |case: &Case| NativeCase {
+        name: case.name,
+        arguments: case.arguments,
+        input: match case.name {
+            "echo" => "one\r\ntwo\n".into(),
+            _ => String::new(),
+        },
+        expect: expected(case),
+        code: case.code.into(),
+    };
+    CASES.iter().map(one).collect()
 }
 
 /// The hosted tests as commands: name, arguments for `bareflow run`, texts, exit code.

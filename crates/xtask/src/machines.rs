@@ -18,6 +18,7 @@ use crate::build::{read, write_if_changed};
 use crate::embedded_test;
 use crate::guests;
 use crate::machine_test::{MachineTest, Outcome, run_all};
+use crate::native_test;
 use crate::paths::Paths;
 use crate::payload_files;
 use crate::payloads;
@@ -128,6 +129,9 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     if wanted("machine/embedded/") {
         tests.extend(embedded_test::tests(paths)?);
     }
+    if wanted("machine/native/") {
+        tests.extend(native_test::machine_tests(paths)?);
+    }
     if let Some(filter) = filter {
         tests.retain(|t| t.name.contains(filter));
     }
@@ -141,7 +145,8 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
 }
 
 /// Groups of machine tests.
-const GROUPS: [&str; 7] = [
+const GROUPS: [&str; 8] = [
+    "machine/native/",
     "machine/boot/",
     "machine/guest/",
     "machine/cold-code/",

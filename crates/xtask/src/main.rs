@@ -4,6 +4,7 @@
 mod bench;
 mod bench_disk;
 mod bench_engine;
+mod bench_native;
 mod bench_peers;
 mod bench_tiers;
 mod bench_warm;
@@ -25,6 +26,7 @@ mod link_data;
 mod machine_test;
 mod machines;
 mod native_bitcode;
+mod native_test;
 mod paths;
 mod payload_files;
 mod payloads;
@@ -84,7 +86,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Measure: boot, disk, memory, engine
+    /// Measure: boot, disk, memory, native, engine
     Bench {
         /// Name of the bench; all without
         which: Option<String>,

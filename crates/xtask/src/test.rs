@@ -5,6 +5,7 @@
 //! | `units` | crates that need no LLVM: formats, volumes, models, tokenizers, the host command |
 //! | `engine` | LLVM wrapper, engine, runtime, `bareflow exec` |
 //! | `hosted/...` | guest programs as Linux processes, see `guests.rs` |
+//! | `native/...` | exported programs as Linux processes, see `native_test.rs` |
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
 //! | `golden/...` | language models against golden files, hosted and booted, see `golden.rs` |
 //! | `warm/...` | what is remembered from one run of a disk to the next, see `warm.rs` |
@@ -19,6 +20,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::golden;
 use crate::machines;
+use crate::native_test;
 use crate::paths::Paths;
 use crate::sh;
 use crate::warm;
@@ -62,6 +64,10 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
         ("units", Box::new(|| units(paths))),
         ("engine", Box::new(|| engine(paths))),
         ("hosted", Box::new(|| machines::hosted_suite(paths, named))),
+        (
+            "native",
+            Box::new(|| native_test::hosted_suite(paths, named)),
+        ),
         ("machine", Box::new(|| machines::suite(paths, named))),
         ("golden", Box::new(|| golden::suite(paths, named))),
         ("warm", Box::new(|| warm::suite(paths, named))),
