@@ -243,6 +243,8 @@ pub fn export(
         own.forget_body(name);
     }
     let features = needs(cpu);
+    // Text cannot be read by a context that drops names.
+    module.context().discard_value_names(false);
     let glue = Module::from_ir(
         module.context(),
         "glue",
