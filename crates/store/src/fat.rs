@@ -525,12 +525,18 @@ impl<D: BlockDevice> Volume<D> {
         self.used.as_mut().ok_or(FatError::StaleHandle)
     }
 
-    /// Makes sure that the volume is sound and that what is free stays free if the power goes.
-    fn prepare_writing(&mut self) -> Result<(), FatError> {
+    /// Makes sure that the volume is sound.
+    fn prepare_data(&mut self) -> Result<(), FatError> {
         if !self.checked {
             self.check()?;
             self.checked = true;
         }
+        Ok(())
+    }
+
+    /// Makes sure that the volume is sound and that what is free stays free if the power goes.
+    fn prepare_writing(&mut self) -> Result<(), FatError> {
+        self.prepare_data()?;
         if !self.fs_info_open && self.geometry.fs_info.is_some() {
             self.write_fs_info(u32::MAX)?;
             self.fs_info_open = true;

@@ -36,6 +36,27 @@ fn files_keep_what_was_written_across_mounts() {
 }
 
 #[test]
+fn writing_inside_a_file_changes_nothing_else_on_the_disk() {
+    for kind in BOTH {
+        let mut v = volume(kind);
+        v.create_contiguous("/record", 20_000).unwrap();
+        let before = v.unmount().unwrap().into_bytes();
+        let mut v = Volume::mount(MemoryDevice::from_bytes(before.clone())).unwrap();
+        let (start, bytes) = store::area::locate(&mut v, "/record").unwrap();
+        let file = v.open("/record").unwrap();
+        v.write_at(&file, 512, &[7; 700]).unwrap();
+        v.write_at(&file, bytes - 10, &[8; 10]).unwrap();
+        // No unmount: the power goes.
+        let after = v.device_mut().bytes_mut().to_vec();
+        let inside = start as usize..(start + bytes) as usize;
+        for (at, (old, new)) in before.iter().zip(&after).enumerate() {
+            assert!(old == new || inside.contains(&at), "{kind:?}: byte {at}");
+        }
+        assert_eq!(after[inside][512..1212], [7; 700]);
+    }
+}
+
+#[test]
 fn reads_at_any_offset_and_stops_at_the_end() {
     let mut v = volume(FatKind::Fat16);
     let data = pattern(2, 5_000);

@@ -366,10 +366,15 @@ impl<D: BlockDevice> Volume<D> {
             .checked_add(data.bytes())
             .ok_or(too_large(u64::MAX))?;
         let end = u32::try_from(end).map_err(|_| too_large(end))?;
-        self.prepare_writing()?;
+        self.prepare_data()?;
         self.load_whole(file)?;
         let node = self.node(file)?;
         let size = node.size;
+        // Inside the file nothing but its data changes, not even the count of free clusters.
+        if end > size {
+            self.prepare_writing()?;
+        }
+        let node = self.node(file)?;
         let mut extents = node.extents.clone().unwrap_or_default();
         let had = chain_length(&extents);
         let needed = end.div_ceil(self.geometry.cluster_bytes());
