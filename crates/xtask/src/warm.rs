@@ -32,7 +32,8 @@ type Test<'a> = (&'static str, Box<dyn Fn() -> Result<String> + 'a>);
 
 /// Runs the tests whose name contains `filter`.
 pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
-    let stories = machines::stories_image(paths)?.path;
+    let stories =
+        machines::stories_image(paths, "warm-stories.img", machines::bareflow(paths)?)?.path;
     let stories = &stories;
     let tests: Vec<Test> = vec![
         (
