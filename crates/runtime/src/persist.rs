@@ -307,7 +307,7 @@ impl Keeper {
         if self.store.is_none() {
             return;
         }
-        let figures = engine.figures();
+        let published = engine.figures().published;
         if let Some(entry) = self.unprepared.take() {
             match engine.prepared(&entry) {
                 Ok(bytes) => {
@@ -320,15 +320,15 @@ impl Keeper {
         match engine.snapshot(&self.origin, self.boots, patience) {
             Ok(snapshot) => {
                 self.put(kind::PROFILE, 0, &snapshot.profile);
-                if self.saved != Some(figures.published) && snapshot.units > 0 {
+                if self.saved != Some(published) && snapshot.units > 0 {
                     self.make_room(kind::CODE, self.origin.cpu);
                     self.put(kind::CODE, self.origin.cpu, &snapshot.code);
                 }
-                self.saved = Some(figures.published);
+                self.saved = Some(published);
             }
             Err(error) => say(&format!("profile and code are not kept: {error}")),
         }
-        self.note_boot(&figures);
+        self.note_boot(&engine.figures());
     }
 
     /// Removes what belongs to CPUs and builds that were not seen for long.
@@ -411,6 +411,7 @@ impl Keeper {
             "tiers": figures.tiers,
             "code_bytes": figures.code_bytes,
             "kept_functions": self.imported.functions,
+            "kept_heat_only": self.imported.heat_only,
             "kept_compiled": self.imported.compiled,
             "kept_loops": self.imported.loops,
             "kept_code_bytes": self.imported.code_bytes,

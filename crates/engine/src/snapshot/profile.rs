@@ -7,9 +7,6 @@ use crate::tier::parts::{Function, Shared};
 use formats::profile::{Argument, Function as KeptFunction, Site};
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Why a function's profile is taken only in part.
-pub(crate) const OTHER_SHAPE: &str = "its shape differs on this CPU: only its heat is kept";
-
 /// What is known of function `id`; `None` if it never ran.
 pub(crate) fn of(shared: &Shared, id: u32, hash: Hash) -> Option<KeptFunction> {
     let (entry, f) = (shared.entry(id), shared.function(id));
@@ -66,7 +63,8 @@ pub(crate) fn of(shared: &Shared, id: u32, hash: Hash) -> Option<KeptFunction> {
     })
 }
 
-/// Lets function `id` go on where an earlier run stopped. False if only its heat could be taken over.
+/// Lets function `id` go on where an earlier run stopped. False if its shape is another now, as calls of
+/// `bf_cpu_features` make it: then only its heat is taken over.
 pub(crate) fn restore(shared: &Shared, id: u32, kept: &KeptFunction) -> bool {
     let (entry, f) = (shared.entry(id), shared.function(id));
     let p = &f.profile;

@@ -12,7 +12,7 @@ use formats::profile::{Function as KeptFunction, Profile};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// Something that was kept and cannot be used.
@@ -29,6 +29,8 @@ pub struct Rejected {
 pub struct Imported {
     /// Functions whose profile goes on.
     pub functions: usize,
+    /// Of those, functions whose shape is another on this CPU: only their heat goes on.
+    pub heat_only: usize,
     /// Functions that start with code.
     pub compiled: usize,
     /// Loops that start with code.
@@ -77,11 +79,19 @@ pub(crate) struct Memory {
     pub compile_ns: std::sync::atomic::AtomicU64,
     /// Hashes computed so far, or believed.
     hashes: std::sync::Mutex<HashMap<String, Hash>>,
+    /// Profiles of functions that the program has on other CPUs only.
+    foreign: std::sync::Mutex<Vec<KeptFunction>>,
 }
 
 impl Memory {
     fn hashes(&self) -> std::sync::MutexGuard<'_, HashMap<String, Hash>> {
         self.hashes
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn foreign(&self) -> std::sync::MutexGuard<'_, Vec<KeptFunction>> {
+        self.foreign
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -127,6 +137,11 @@ impl Engine {
         for f in &kept.functions {
             let what = || format!("profile of {}", f.name);
             let Some(entry) = shared.image.function(&f.name) else {
+                if is_same {
+                    let mut foreign = shared.memory.foreign();
+                    foreign.push(f.clone());
+                    continue;
+                }
                 imported.reject(what(), "the program has no such function any more");
                 continue;
             };
@@ -136,7 +151,7 @@ impl Engine {
             }
             imported.functions += 1;
             if !profile::restore(shared, entry.id, f) {
-                imported.reject(what(), profile::OTHER_SHAPE);
+                imported.heat_only += 1;
             }
         }
     }
@@ -214,26 +229,36 @@ impl Engine {
         Ok(())
     }
 
-    /// Has the compiler's thread do something, and waits for it.
-    fn ask<T: Send + 'static>(
+    /// Has the compiler's thread do something, and waits for it; at most for `patience`, if there is an end to it.
+    fn ask(
         &self,
-        work: impl for<'b> FnOnce(&Shared, &mut Builder<'b>) -> T + Send + 'static,
-    ) -> Result<T, Error> {
+        work: impl for<'b> FnOnce(&Shared, &mut Builder<'b>) + Send + 'static,
+        patience: Option<Duration>,
+    ) -> Result<(), Error> {
         let (sender, receiver) = channel();
         let work: Work = Box::new(move |shared, builder| {
             // Whoever asked may have gone.
-            let _ = sender.send(work(shared, builder));
+            work(shared, builder);
+            let _ = sender.send(());
         });
         if !self.shared.desk.put(work) {
             return Err(Error::Stopped);
         }
         self.shared.queue.wake();
-        receiver.recv().map_err(|_| Error::Stopped)
+        match patience.map(|most| receiver.recv_timeout(most)) {
+            None => receiver.recv().map_err(|_| Error::Stopped),
+            Some(Err(RecvTimeoutError::Disconnected)) => Err(Error::Stopped),
+            // It is done later, if it still matters then.
+            Some(Ok(()) | Err(RecvTimeoutError::Timeout)) => Ok(()),
+        }
     }
 
     /// Computes the hashes of functions, as far as they are there.
     fn hash(&self, names: Vec<String>) -> Result<(), Error> {
-        self.ask(move |shared, builder| hash_all(shared, builder, &names, None))
+        let work = move |shared: &Shared, builder: &mut Builder<'_>| {
+            hash_all(shared, builder, &names, None);
+        };
+        self.ask(work, None)
     }
 
     /// What the run leaves for the next one, as of now. `boots` is the number of boots so far. The compiler's thread
@@ -251,7 +276,10 @@ impl Engine {
         let missing = missing(&self.shared);
         if !missing.is_empty() && !patience.is_zero() {
             let deadline = Instant::now().checked_add(patience);
-            self.ask(move |shared, builder| hash_all(shared, builder, &missing, deadline))?;
+            let work = move |shared: &Shared, builder: &mut Builder<'_>| {
+                hash_all(shared, builder, &missing, deadline);
+            };
+            self.ask(work, Some(patience))?;
         }
         take(&self.shared, origin, boots)
     }
@@ -259,17 +287,13 @@ impl Engine {
     /// The program as it was prepared, for `Program::from_prepared`. `entry` is the symbol that starts it.
     ///
     /// # Errors
-    /// [`Error::Stopped`].
+    /// There is no memory for it.
     pub fn prepared(&self, entry: &str) -> Result<Vec<u8>, Error> {
-        let entry = entry.to_owned();
-        self.ask(move |_, builder| {
-            let bitcode = builder.program().to_bitcode();
-            Prepared {
-                entry: &entry,
-                bitcode: &bitcode,
-            }
-            .to_bytes()
-        })?
+        Prepared {
+            entry,
+            bitcode: &self.bitcode,
+        }
+        .to_bytes()
     }
 
     /// What was done so far.
@@ -333,7 +357,7 @@ fn missing(shared: &Shared) -> Vec<String> {
 fn take(shared: &Shared, origin: &Origin, boots: u64) -> Result<Snapshot, Error> {
     let units = units(shared);
     let hashes = shared.memory.hashes().clone();
-    let functions: Vec<KeptFunction> = shared
+    let mut functions: Vec<KeptFunction> = shared
         .image
         .functions()
         .filter_map(|e| {
@@ -344,6 +368,7 @@ fn take(shared: &Shared, origin: &Origin, boots: u64) -> Result<Snapshot, Error>
             )
         })
         .collect();
+    functions.extend(shared.memory.foreign().iter().cloned());
     let counts = (functions.len(), units.len());
     let mut profile = Profile {
         source: origin.source.0,

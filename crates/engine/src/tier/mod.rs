@@ -60,6 +60,8 @@ const COMPILER_STACK: usize = 16 << 20;
 pub struct Engine {
     pub(crate) shared: Arc<Shared>,
     compiler: Mutex<Option<JoinHandle<()>>>,
+    /// The pristine program.
+    pub(crate) bitcode: Arc<Vec<u8>>,
 }
 
 impl Engine {
@@ -172,17 +174,19 @@ impl Engine {
             let _ = entry.watch.set(watcher.clone());
         }
         shared.arm_all();
-        let (of_thread, cpu) = (shared.clone(), cpu.clone());
+        let bitcode = Arc::new(bitcode);
+        let (of_thread, pristine, cpu) = (shared.clone(), bitcode.clone(), cpu.clone());
         let compiler = std::thread::Builder::new()
             .name("compiler".into())
             .stack_size(COMPILER_STACK)
-            .spawn(move || compiler::run(&of_thread, &bitcode, &cpu))
+            .spawn(move || compiler::run(&of_thread, &pristine, &cpu))
             .map_err(|e| Error::Thread {
                 message: e.to_string(),
             })?;
         Ok(Engine {
             shared,
             compiler: Mutex::new(Some(compiler)),
+            bitcode,
         })
     }
 
