@@ -39,6 +39,10 @@ const LATEST: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(250);
 /// Time that hashing may take when the program ends.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Time that compiles under way and waiting may take when the program ends, so that even short runs get faster from boot
+/// to boot. On the machine nobody waits for a prompt, and compiling may take ten times as long.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_MACHINE: Duration = Duration::from_secs(10);
 /// Most boots in the log; the oldest go first.
 const LOGGED: usize = 400;
 /// CPUs (and builds) whose prepared programs and code sets are kept; the one used longest ago goes first.
@@ -441,6 +445,7 @@ impl Keeper {
         let mut is_interrupted = false;
         loop {
             if wait(state, LOOK) {
+                linger(engine);
                 self.save(engine, PATIENCE);
                 return set(state, Stage::Done);
             }
@@ -458,6 +463,18 @@ impl Keeper {
                 last = Instant::now();
             }
         }
+    }
+}
+
+/// Lets the compiler finish what it has, but not for long.
+fn linger(engine: &Engine) {
+    let most = match crate::platform::is_machine() {
+        true => LINGER_MACHINE,
+        false => LINGER,
+    };
+    let start = Instant::now();
+    while engine.is_compiling() && start.elapsed() < most {
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
