@@ -34,6 +34,7 @@ mod runtime_elf;
 mod sh;
 mod slots_test;
 mod test;
+mod watch;
 mod warm;
 
 use std::path::PathBuf;
@@ -76,6 +77,14 @@ enum Task {
         /// Take the artefacts as they are
         #[arg(long)]
         built: bool,
+    },
+    /// Run the runtime as a process and write down which of its functions ran
+    Watch {
+        /// The record, to be made or added to
+        coverage: PathBuf,
+        /// Arguments of the runtime
+        #[arg(last = true)]
+        arguments: Vec<String>,
     },
     /// rustfmt, clippy without warnings, licences
     Check,
@@ -174,6 +183,10 @@ fn run(task: Task) -> Result<ExitCode> {
             build::all(&paths, false)?;
             demo::run(&paths, &prompt)?;
         }
+        Task::Watch {
+            coverage,
+            arguments,
+        } => watch::record(&paths, &coverage, &arguments)?,
         Task::Check => check::all(&paths)?,
         Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,
         Task::GenModel {

@@ -1,0 +1,137 @@
+//! Measures which functions of the runtime run, as the kernel does it, but for a Linux process.
+//!
+//! A breakpoint lies on the first byte of every function; the first hit takes it away. The program is watched by
+//! ptrace from its first instruction, all its threads too.
+
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail, ensure};
+use nix::errno::Errno;
+use nix::sys::ptrace;
+use nix::sys::signal::Signal;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use shrink::Coverage;
+use shrink::link_data::LinkData;
+
+use crate::build::read;
+use crate::paths::Paths;
+
+/// The breakpoint instruction of x86.
+const INT3: u8 = 0xCC;
+
+/// Runs a base runtime with arguments until it ends; what it writes goes to ours. Gives what ran.
+pub fn watch(runtime: &Path, link: &LinkData, arguments: &[String]) -> Result<Coverage> {
+    // Waits until it is watched before it becomes the program.
+    let mut child = Command::new("sh")
+        .args(["-c", "read go; exec \"$@\" </dev/null", "sh"])
+        .arg(runtime)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .spawn()
+        .context("cannot start sh")?;
+    let main = Pid::from_raw(child.id() as i32);
+    let options = ptrace::Options::PTRACE_O_TRACECLONE
+        | ptrace::Options::PTRACE_O_TRACEEXEC
+        | ptrace::Options::PTRACE_O_EXITKILL;
+    ptrace::seize(main, options).context("cannot watch a process by ptrace")?;
+    child
+        .stdin
+        .take()
+        .context("no pipe to sh")?
+        .write_all(b"go\n")?;
+    let image = read(runtime)?;
+    let mut coverage = Coverage::new(link);
+    let mut memory = None;
+    loop {
+        let status = waitpid(None, Some(WaitPidFlag::__WALL)).context("waiting for the program")?;
+        let (thread, signal) = match status {
+            WaitStatus::Exited(pid, code) if pid == main => {
+                ensure!(code == 0, "the watched program ended with code {code}");
+                coverage.boots = 1;
+                return Ok(coverage);
+            }
+            WaitStatus::Signaled(pid, signal, _) if pid == main => {
+                bail!("the watched program was ended by {signal}")
+            }
+            WaitStatus::PtraceEvent(pid, _, event) => {
+                if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 && memory.is_none() {
+                    memory = Some(plant(pid, link)?);
+                }
+                (pid, None)
+            }
+            WaitStatus::Stopped(pid, Signal::SIGTRAP) => {
+                let memory = memory.as_ref().context("a trap before the program began")?;
+                let mut registers = ptrace::getregs(pid)?;
+                let address = registers.rip - 1;
+                match link.functions.starting_at(address) {
+                    Some(function) => {
+                        coverage.note_function(function);
+                        memory.write_all_at(&[first_byte(&image, address)?], address)?;
+                        registers.rip = address;
+                        ptrace::setregs(pid, registers)?;
+                        (pid, None)
+                    }
+                    None => (pid, Some(Signal::SIGTRAP)),
+                }
+            }
+            WaitStatus::Stopped(pid, signal) => (pid, Some(signal)),
+            _ => continue,
+        };
+        match ptrace::cont(thread, signal) {
+            Ok(()) | Err(Errno::ESRCH) => {} // threads may end while they are stopped
+            Err(error) => return Err(error).context("the program cannot go on"),
+        }
+    }
+}
+
+/// Runs the built runtime and adds what ran to the record in a file.
+pub fn record(paths: &Paths, file: &Path, arguments: &[String]) -> Result<()> {
+    let link = LinkData::open(&read(&paths.artifacts().join("runtime.link"))?)?;
+    let mut coverage = watch(&paths.artifacts().join("runtime.elf"), &link, arguments)?;
+    println!(
+        "{} of {} functions ran",
+        coverage.functions_run(),
+        link.functions.len()
+    );
+    if file.exists() {
+        coverage.merge(&Coverage::decode(&read(file)?, &link)?)?;
+        println!("{} with what ran before", coverage.functions_run());
+    }
+    std::fs::write(file, coverage.encode())
+        .with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Puts a breakpoint on every function; gives the program's memory.
+fn plant(process: Pid, link: &LinkData) -> Result<std::fs::File> {
+    let memory = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(format!("/proc/{process}/mem"))
+        .context("cannot open the program's memory")?;
+    for function in 0..link.functions.len() {
+        if let Some((address, _)) = link.functions.get(function) {
+            memory.write_all_at(&[INT3], address)?;
+        }
+    }
+    Ok(memory)
+}
+
+/// The byte of the image at an address.
+fn first_byte(image: &[u8], address: u64) -> Result<u8> {
+    let executable = formats::elf::Executable::parse(image, image.len() as u64)
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
+    let segment = executable
+        .segments
+        .iter()
+        .find(|s| (s.address..s.address + s.file_bytes).contains(&address))
+        .with_context(|| format!("no content at {address:#x}"))?;
+    let offset = address - segment.address + segment.file_offset;
+    image
+        .get(offset as usize)
+        .copied()
+        .with_context(|| format!("no content at {address:#x}"))
+}
