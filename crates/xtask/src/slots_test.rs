@@ -16,8 +16,8 @@ use bareflow::qemu::{Boot, Chipset, DiskInterface, Machine};
 use formats::cpu::CpuFeatures;
 use formats::exit::Reason as Exit;
 use formats::slots::{
-    BASE_PATH, EVICTED_PATHS, FileRef, Kind, NATIVE_PATHS, PATH, Reason, Slot, State, Table,
-    new_file, pick,
+    BASE_PATH, COLD_PATHS, EVICTED_PATHS, FileRef, Kind, NATIVE_PATHS, PATH, Reason, Slot, State,
+    Table, new_file, pick,
 };
 
 use crate::build::read;
@@ -39,6 +39,7 @@ enum Mode {
     BreaksKernel,
     TakesItsTime,
     Restarts,
+    Overwrites,
     /// A file that is no program.
     Garbage,
     /// A file whose bytes are not those of the slot.
@@ -59,9 +60,13 @@ impl Mode {
             Self::BreaksKernel => "BREAKS_KERNEL",
             Self::TakesItsTime => "TAKES_ITS_TIME",
             Self::Restarts => "RESTARTS",
+            Self::Overwrites => "OVERWRITES",
         }
     }
 }
+
+/// Size of the space that a program overwrites.
+const SPACE_BYTES: u64 = 1 << 20;
 
 /// One boot of a scenario.
 struct Run {
@@ -277,6 +282,12 @@ fn scenarios() -> Vec<Scenario> {
         ],
         no_table: false,
     });
+    all.push(one(
+        OVERWRITES,
+        Mode::Overwrites,
+        &["native runs", "native is done"],
+        State::Success,
+    ));
     // Never an illegal instruction, and the slot is there again.
     let native: &[&str] = &["native is done"];
     let with = |cpu, expect, forbid| Run {
@@ -344,6 +355,38 @@ fn scenarios() -> Vec<Scenario> {
     all
 }
 
+/// Name of the scenario whose disk is compared with what it was.
+const OVERWRITES: &str = "overwrites";
+
+/// Looks whether nothing but the contents of preallocated files changed: neither tables nor directories of the volume.
+fn only_contents_changed(before: &[u8], image: &Path) -> Result<()> {
+    let after = read(image)?;
+    ensure!(before.len() == after.len(), "the image changed its size");
+    let mut contents = Contents::open(image)?;
+    let first = u64::from(contents.partition().start);
+    let mut allowed = Vec::new();
+    for path in [COLD_PATHS[0], PATH] {
+        let file = contents.volume().open(path)?;
+        allowed.extend(contents.volume().runs(&file)?);
+    }
+    let mut changed = 0;
+    for (lba, (old, new)) in before.chunks(512).zip(after.chunks(512)).enumerate() {
+        if old != new {
+            let at = (lba as u64).wrapping_sub(first);
+            let inside = allowed
+                .iter()
+                .any(|run| (run.lba..run.lba + run.sectors).contains(&at));
+            ensure!(
+                inside,
+                "sector {lba} changed, which belongs to no such file"
+            );
+            changed += 1;
+        }
+    }
+    ensure!(changed > 500, "only {changed} sectors were written");
+    Ok(())
+}
+
 /// Compiles a program of the given kind and mode; gives its path.
 fn program(paths: &Paths, kind: Kind, mode: Mode) -> Result<PathBuf> {
     let source = paths.root.join("crates/kernel/tests/slots/slot.c");
@@ -351,6 +394,7 @@ fn program(paths: &Paths, kind: Kind, mode: Mode) -> Result<PathBuf> {
     let flags = [
         format!("-DNAME=\"{}\"", kind.name()),
         format!("-DMODE={}", mode.constant()),
+        format!("-DSPACE={SPACE_BYTES}"),
     ];
     payloads::compile(paths, &name, &source, &flags)
 }
@@ -396,6 +440,7 @@ fn disk(paths: &Paths, scenario: &Scenario) -> Result<PathBuf> {
         builder.add_file(path, &file);
         table.install(slot)?;
     }
+    builder.add_space(COLD_PATHS[0], SPACE_BYTES);
     let mut slots = new_file(&table);
     if scenario.no_table {
         slots[100] ^= 1;
@@ -463,6 +508,10 @@ pub fn run(
             continue;
         }
         let image = disk(paths, &scenario)?;
+        let before = match scenario.name {
+            OVERWRITES => read(&image)?,
+            _ => Vec::new(),
+        };
         let mut seconds = 0.0;
         let mut failure = None;
         for (number, run) in scenario.runs.iter().enumerate() {
@@ -501,7 +550,11 @@ pub fn run(
             }
         }
         if failure.is_none() {
-            failure = check(&scenario, &image).err().map(|e| format!("  {e:#}"));
+            let mut checked = check(&scenario, &image);
+            if checked.is_ok() && !before.is_empty() {
+                checked = only_contents_changed(&before, &image);
+            }
+            failure = checked.err().map(|e| format!("  {e:#}"));
         }
         let mark = if failure.is_some() { "FAILED" } else { "ok" };
         println!("test {name} ... {mark} ({seconds:.1} s)");

@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 
 enum { SLOT_SUCCESS = 0xBF10, SLOT_CURRENT = 0xBF11 };
-enum { WORKS, HANGS, HANGS_DEAF, FAULTS, NEEDS_AVX2, DISTRESS, ABORTS, TRIPLE_FAULTS, BREAKS_KERNEL, TAKES_ITS_TIME, RESTARTS };
+enum { WORKS, HANGS, HANGS_DEAF, FAULTS, NEEDS_AVX2, DISTRESS, ABORTS, TRIPLE_FAULTS, BREAKS_KERNEL, TAKES_ITS_TIME, RESTARTS, OVERWRITES };
 
 int main(void) {
     printf(NAME " runs from slot %ld\n", syscall(SLOT_CURRENT));
@@ -39,6 +39,18 @@ int main(void) {
         if (syscall(SLOT_SUCCESS) != 0) return 9;
         sleep(4);
         break;
+    case OVERWRITES: {
+        // As a program does that writes an image into its preallocated space: in pieces, at odd places, to its last byte.
+        static char bytes[300001];
+        for (unsigned i = 0; i < sizeof bytes; i++) bytes[i] = (char)(i * 7 + 1);
+        int file = open("/bareflow/cold.0", O_RDWR);
+        if (file < 0 || lseek(file, 0, SEEK_END) != SPACE) return 7;
+        if (pwrite(file, bytes, sizeof bytes, 4097) != sizeof bytes || fsync(file) != 0) return 7;
+        if (pwrite(file, bytes, 1000, SPACE - 1000) != 1000) return 7;
+        if (lseek(file, 70000, SEEK_SET) != 70000 || write(file, bytes, 5) != 5 || fdatasync(file) != 0) return 7;
+        close(file);
+        break;
+    }
     case RESTARTS:
         // As a program does that wrote a better slot.
         if (access("/restarted", F_OK) == 0) break;
