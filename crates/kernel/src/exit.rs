@@ -18,6 +18,7 @@ pub fn program(code: i32) -> ! {
     crate::linux::file::sync_all();
     stop_others();
     crate::trace::print_counters();
+    crate::loader::cold::print_summary();
     crate::info!("exit: the program ended with code {code}");
     power::end(Reason::of_payload(
         u8::try_from(code & 0xFF).unwrap_or(u8::MAX),

@@ -351,6 +351,20 @@ pub fn add_to(info: &mut CoverageInfo) {
     info.cold_ns = state.ns;
 }
 
+/// Says at the end of the machine what cold pages cost. Other CPUs are stopped, wherever they were.
+pub fn print_summary() {
+    let (Some(cold), Some(state)) = (COLD.get(), STATE.try_lock()) else {
+        return;
+    };
+    crate::debug!(
+        "{}: {} cold pages missed, {} different ones, in {} us",
+        cold.path,
+        state.misses,
+        state.missed.len(),
+        state.ns / 1000
+    );
+}
+
 /// `COLD_MISSES`
 pub fn misses(a: &Args) -> Answer {
     let bytes = a.get(1);

@@ -424,10 +424,19 @@ fn read_functions(volume: &mut Disk, path: &str) -> Result<(Functions, BuildId),
     let head = read(0, link::INDEX_BYTES.min(file_bytes as usize))?;
     let index = link::Index::parse(&head, file_bytes.into())?;
     let section = index.section(link::FUNCTIONS)?;
+    if section.bytes.max(section.stored_bytes) > MOST_FUNCTION_BYTES {
+        return Err(FunctionsError::Link(LinkError::Field {
+            field: "size of the function table",
+            found: section.bytes,
+        }));
+    }
     let stored = read(section.offset, section.stored_bytes as usize)?;
     let functions = Functions::parse(&section.open(stored, unpack::zstd)?)?;
     Ok((functions, index.build_id))
 }
+
+/// Largest function table that is read: two million functions.
+const MOST_FUNCTION_BYTES: u64 = 16 << 20;
 
 type BuildId = [u8; formats::calls::BUILD_ID_BYTES];
 
