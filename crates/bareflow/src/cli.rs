@@ -246,6 +246,9 @@ pub struct MachineArgs {
     /// Boot slot to start: base, evicted, native or its number, if it can be started [default: the best one]
     #[arg(long, value_name = "SLOT", value_parser = parse_slot)]
     pub slot: Option<SlotChoice>,
+    /// Let the kernel watch which functions of the runtime run and which of its pages are touched
+    #[arg(long)]
+    pub coverage: bool,
     /// Throw away what the machine writes to its disk
     #[arg(long)]
     pub discard_writes: bool,

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use formats::options::{self, LogLevel, SlotChoice, parse_config};
+use formats::options::{self, LogLevel, parse_config};
 use formats::slots;
 
 use crate::cli::{Accel, EngineArgs, MachineArgs, RunArgs};
@@ -158,10 +158,14 @@ fn boot(
     };
     // A slot that fails resets the machine, which then starts the next one.
     let reboots = contents.volume().open(slots::PATH).is_ok();
-    let kernel_options = match args.slot {
-        Some(slot) => with_slot(kernel_options, slot, || config(&mut contents)),
-        None => kernel_options.to_owned(),
-    };
+    let mut kernel_options = kernel_options.to_owned();
+    if let Some(slot) = args.slot {
+        let word = format!("slot={slot}");
+        kernel_options = with_option(&kernel_options, &word, || config(&mut contents));
+    }
+    if args.coverage {
+        kernel_options = with_option(&kernel_options, "coverage=on", || config(&mut contents));
+    }
     drop(contents);
     let machine = Machine {
         boot: args.boot,
@@ -199,13 +203,13 @@ fn boot(
     Ok(verdict::of_end(&end))
 }
 
-/// Kernel options with the choice of a slot. Options from outside replace those of the image, so these come along.
-fn with_slot(options: &str, slot: SlotChoice, config: impl FnOnce() -> String) -> String {
+/// Kernel options with one more. Options from outside replace those of the image, so these come along.
+fn with_option(options: &str, word: &str, config: impl FnOnce() -> String) -> String {
     let own = match options {
         "" => config(),
         options => options.to_owned(),
     };
-    format!("{own} slot={slot}").trim_start().to_owned()
+    format!("{own} {word}").trim_start().to_owned()
 }
 
 /// The kernel options in the image.
@@ -276,6 +280,7 @@ fn json_in(serial: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use formats::options::SlotChoice;
 
     use super::*;
     use crate::cli::{Cli, Command};
@@ -304,10 +309,11 @@ mod tests {
         let args = run_args(&["--slot", "evicted"]);
         let slot = args.machine.slot.unwrap();
         let from_image = || "log=quiet".to_owned();
-        assert_eq!(with_slot("", slot, from_image), "log=quiet slot=evicted");
+        let word = format!("slot={slot}");
+        assert_eq!(with_option("", &word, from_image), "log=quiet slot=evicted");
         assert_eq!(
-            with_slot("log=debug", slot, from_image),
-            "log=debug slot=evicted"
+            with_option("log=debug", "coverage=on", from_image),
+            "log=debug coverage=on"
         );
         let number = run_args(&["--slot", "3"]).machine.slot;
         assert_eq!(number, Some(SlotChoice::Number(3)));
