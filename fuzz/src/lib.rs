@@ -1,6 +1,7 @@
 //! What the fuzz targets do with a run of bytes: parse it, use what was accepted, check what was promised.
 #![forbid(unsafe_code)]
 
+mod image;
 mod kept;
 mod volume;
 
@@ -8,6 +9,7 @@ use formats::elf::Executable;
 use formats::{boot, flud, llbc, options};
 use llama_model::{Model, SliceSource, llama2c};
 
+pub use image::{cold, link};
 pub use kept::{profile, records, slots, snap};
 pub use volume::fat;
 
@@ -22,6 +24,9 @@ pub fn elf(data: &[u8]) {
         for segment in &executable.segments {
             assert!(segment.end() <= executable.end(), "{segment:?}");
         }
+        let cold = executable.segments.iter().filter(|segment| segment.cold);
+        assert_eq!(executable.cold_offset().is_some(), cold.count() > 0);
+        let _ = executable.check_cold(bytes);
     }
 }
 

@@ -9,9 +9,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use formats::profile;
 use formats::slots::{self, FileRef, Kind, Slot, Table};
 use formats::snap;
+use formats::{cold, link, profile};
 use llama_model::TensorFormat;
 use llama_model::write::GgufWriter;
 use store::block::MemoryDevice;
@@ -23,8 +23,9 @@ use crate::paths::Paths;
 use crate::sh::{cargo, run, step};
 
 /// The targets; each is a function of the crate in fuzz/.
-const TARGETS: [&str; 10] = [
-    "gguf", "llbc", "boot", "options", "fat", "elf", "profile", "snap", "slots", "records",
+const TARGETS: [&str; 12] = [
+    "gguf", "llbc", "boot", "options", "fat", "elf", "profile", "snap", "slots", "records", "cold",
+    "link",
 ];
 
 /// Coverage counters on every edge, and the values of comparisons, for libFuzzer.
@@ -225,6 +226,29 @@ fn seed(paths: &Paths, name: &str, corpus: &Path) -> Result<()> {
                 records.put(2, key, &vec![key as u8; bytes])?;
             }
             write("five", records.into_inner().as_bytes())
+        }
+        "cold" => {
+            let content: Vec<u8> = (0..9_000u32).map(|i| (i >> 3) as u8).collect();
+            let pack = |block: &[u8]| Some(block[..block.len() / 2].to_vec());
+            let id = [7; formats::calls::BUILD_ID_BYTES];
+            write("plain", &cold::encode(&content, &id, 4096, |_| None)?)?;
+            write("packed", &cold::encode(&content, &id, 8192, pack)?)
+        }
+        "link" => {
+            let functions = vec![(0x1000, 16), (0x1010, 0), (0x2000, 300)];
+            let functions = link::Functions::new(functions)?.encode();
+            write("functions", &functions)?;
+            let section = |kind, packed| link::NewSection {
+                kind,
+                content: &functions,
+                packed,
+            };
+            let sections = [
+                section(link::FUNCTIONS, None),
+                section(*b"NAME", Some(b"packed".to_vec())),
+            ];
+            let id = [7; formats::calls::BUILD_ID_BYTES];
+            write("two", &link::encode(&id, &sections)?)
         }
         other => bail!("no seeds for {other}"),
     }
