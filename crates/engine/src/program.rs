@@ -40,8 +40,6 @@ pub struct Program<'c> {
     pub(crate) entry: String,
     pub(crate) timings: Timings,
     trapped: Vec<(String, String)>,
-    /// Its bitcode, if it was prepared in an earlier run.
-    pub(crate) prepared: Option<Vec<u8>>,
 }
 
 /// A module that passed its own checks.
@@ -236,30 +234,6 @@ impl<'c> Program<'c> {
             entry,
             timings,
             trapped,
-            prepared: None,
-        })
-    }
-
-    /// A program that was prepared in an earlier run, for this CPU and by this build: nothing is left to be done to it.
-    ///
-    /// # Errors
-    /// LLVM cannot read its bitcode.
-    pub fn from_prepared(
-        context: &'c Context,
-        prepared: &crate::snapshot::Prepared<'_>,
-    ) -> Result<Self, Error> {
-        let start = Instant::now();
-        let module = Module::from_bitcode(context, "program", prepared.bitcode)?;
-        let timings = Timings {
-            read: start.elapsed(),
-            ..Timings::default()
-        };
-        Ok(Program {
-            module,
-            entry: prepared.entry.to_owned(),
-            timings,
-            trapped: Vec::new(),
-            prepared: Some(prepared.bitcode.to_vec()),
         })
     }
 

@@ -11,9 +11,10 @@ use crate::files::Files;
 use crate::persist::{self, Identity, Keeper, Remembering};
 use crate::platform::{self, api, call, clock, fault, interrupt, memory, pool};
 use crate::report::{self, Reporter};
+use engine::interp::Resolve;
 use engine::profile::TextOptions;
 use engine::snapshot::{Imported, Prepared};
-use engine::tier::Engine;
+use engine::tier::{Config, Engine};
 use engine::{Code, Compiled, Context, Cpu, HostSymbol, Level, Program, Source, SourceKind};
 use engine_options::{Content, Outputs};
 use std::collections::HashMap;
@@ -172,13 +173,24 @@ impl Host {
     }
 }
 
-/// The program as an earlier run prepared it; `None` if there is none, or it cannot be read.
-fn prepared<'c>(context: &'c Context, keeper: &mut Option<Keeper>) -> Option<Program<'c>> {
+/// An engine for the program as an earlier run prepared it, with the entry's name; `None` if there is none, or it cannot be
+/// read.
+fn kept(
+    keeper: &mut Option<Keeper>,
+    cpu: &Cpu,
+    resolve: &Resolve,
+    config: &Config,
+) -> Option<(Engine, String)> {
     let bytes = keeper.as_mut()?.program()?;
-    let read = Prepared::parse(&bytes)
+    let started = Prepared::parse(&bytes)
         .map_err(|e| e.to_string())
-        .and_then(|p| Program::from_prepared(context, &p).map_err(|e| e.to_string()));
-    read.inspect_err(|error| eprintln!("bareflow: kept program: {error}"))
+        .and_then(|p| {
+            let entry = p.entry.to_owned();
+            let engine = Engine::start_kept(p, cpu, resolve.clone(), config.clone());
+            Ok((engine.map_err(|e| e.to_string())?, entry))
+        });
+    started
+        .inspect_err(|error| eprintln!("bareflow: kept program: {error}"))
         .ok()
 }
 
@@ -219,38 +231,39 @@ fn in_tiers(
 ) -> Result<Ready, Error> {
     let config = options.engine.config()?;
     memory::limit_interpreter_stacks();
+    let addresses: HashMap<&str, usize> =
+        host.symbols.iter().map(|s| (s.name, s.address)).collect();
+    let resolve: Resolve = Arc::new(move |name: &str| addresses.get(name).copied());
+    let how = config.mode.to_string();
     let start = clock::monotonic();
     let mut keeper = keeper(options, files, host)?;
-    let context = Context::new();
-    let (program, content) = match prepared(&context, &mut keeper) {
-        Some(program) => {
-            let content = (clock::monotonic() - start).saturating_sub(program.timings().read);
-            (program, content)
+    let mut stages = vec![("store", clock::monotonic() - start)];
+    let start = clock::monotonic();
+    let (engine, entry) = match kept(&mut keeper, &host.cpu, &resolve, &config) {
+        Some(started) => {
+            stages.push(("start", clock::monotonic() - start));
+            started
         }
         None => {
             let modules = module_files(options, files)?;
-            let content = clock::monotonic() - start;
+            stages.push(("files", clock::monotonic() - start));
+            let context = Context::new();
             let sources = sources(&modules)?;
             let program = host.load(&context, &sources, config.dump.is_some(), reporter)?;
+            stages.extend(loaded(&program.timings()));
+            let entry = program.entry().to_owned();
             if let Some(keeper) = &mut keeper {
-                keeper.keep_program(program.entry());
+                keeper.keep_program(&entry);
             }
-            (program, content)
+            let start = clock::monotonic();
+            let engine = Engine::start_program(program, &host.cpu, resolve, config)?;
+            stages.push(("decode", clock::monotonic() - start));
+            (engine, entry)
         }
     };
-    let (timings, entry) = (program.timings(), program.entry().to_owned());
-    let addresses: HashMap<&str, usize> =
-        host.symbols.iter().map(|s| (s.name, s.address)).collect();
-    let resolve = Arc::new(move |name: &str| addresses.get(name).copied());
-    let start = clock::monotonic();
-    let how = config.mode.to_string();
-    let engine = Engine::start_program(program, &host.cpu, resolve, config)?;
     let engine: &'static Engine = Box::leak(Box::new(engine));
     call::set_engine(engine);
     let address = engine.address(&entry);
-    let mut stages = vec![("files", content)];
-    stages.extend(loaded(&timings));
-    stages.push(("decode", clock::monotonic() - start));
     if let Some(keeper) = &mut keeper {
         keeper.restore(engine);
         stages.push(("restore", keeper.imported().duration));

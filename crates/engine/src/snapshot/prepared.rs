@@ -4,6 +4,7 @@
 //! their order.
 
 use super::Error;
+use crate::tier::parts::Survey;
 use serde::{Deserialize, Serialize};
 
 /// The one version this code writes and reads.
@@ -12,12 +13,14 @@ const VERSION: u32 = 1;
 const MAGIC: u32 = u32::from_le_bytes(*b"BFPP");
 
 /// A prepared program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared<'a> {
     /// The symbol that starts it.
     pub entry: &'a str,
     /// Its pristine bitcode.
     pub bitcode: &'a [u8],
+    /// The shapes of its functions, so that their bodies need not be read for them.
+    pub(crate) surveys: Vec<(String, Survey)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,6 +29,7 @@ struct Stored<'a> {
     version: u32,
     entry: &'a str,
     bitcode: &'a [u8],
+    surveys: Vec<(String, Survey)>,
 }
 
 fn wrong(found: impl ToString, expected: impl ToString) -> Error {
@@ -47,6 +51,7 @@ impl<'a> Prepared<'a> {
             version: VERSION,
             entry: self.entry,
             bitcode: self.bitcode,
+            surveys: self.surveys.clone(),
         };
         postcard::to_allocvec(&stored).map_err(|e| wrong(e, "memory for it"))
     }
@@ -65,10 +70,11 @@ impl<'a> Prepared<'a> {
             return Err(wrong(format!("version {}", head.1), VERSION));
         }
         let stored: Stored<'a> =
-            postcard::from_bytes(bytes).map_err(|e| wrong(e, "an entry and bitcode"))?;
+            postcard::from_bytes(bytes).map_err(|e| wrong(e, "an entry, bitcode and shapes"))?;
         Ok(Prepared {
             entry: stored.entry,
             bitcode: stored.bitcode,
+            surveys: stored.surveys,
         })
     }
 }
@@ -82,6 +88,7 @@ mod tests {
         let program = Prepared {
             entry: "bf_main",
             bitcode: b"BC and much more",
+            surveys: vec![("f".into(), Survey::default())],
         };
         let bytes = program.to_bytes().unwrap();
         assert_eq!(Prepared::parse(&bytes).unwrap(), program);

@@ -284,14 +284,18 @@ impl Engine {
         take(&self.shared, origin, boots)
     }
 
-    /// The program as it was prepared, for `Program::from_prepared`. `entry` is the symbol that starts it.
+    /// The program as it was prepared, for [`Engine::start_kept`]. `entry` is the symbol that starts it.
     ///
     /// # Errors
     /// There is no memory for it.
     pub fn prepared(&self, entry: &str) -> Result<Vec<u8>, Error> {
+        let surveys = self.shared.functions.iter();
         Prepared {
             entry,
             bitcode: &self.bitcode,
+            surveys: surveys
+                .map(|f| (f.profile.name().to_owned(), f.survey.clone()))
+                .collect(),
         }
         .to_bytes()
     }

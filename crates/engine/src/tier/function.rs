@@ -5,12 +5,13 @@ use crate::Level;
 use crate::memory::Unit;
 use crate::profile::FunctionProfile;
 use llvm::ir::{Type, TypeKind, Value, ValueKind, View};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A parameter of one word.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Word {
     /// Which parameter.
     pub index: u32,
@@ -21,7 +22,7 @@ pub(crate) struct Word {
 }
 
 /// The shape of a function, read once from its IR.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Survey {
     /// Parameters of one word: integers of at most 64 bits and pointers, in their order.
     pub words: Vec<Word>,

@@ -25,7 +25,7 @@ mod unit;
 
 /// What snapshots work on.
 pub(crate) mod parts {
-    pub(crate) use super::function::Function;
+    pub(crate) use super::function::{Function, Survey};
     pub(crate) use super::shared::{Shared, tier_of};
     pub(crate) use super::unit::{Builder, Built};
 }
@@ -38,6 +38,7 @@ use crate::interp::{self, Image, Resolve, Unsupported};
 use crate::memory::Reclaimer;
 use crate::profile::function::Shape;
 use crate::profile::{FunctionProfile, ProfileReport};
+use crate::snapshot::Prepared;
 use crate::trace::Trace;
 use crate::{Cpu, Error, Level, Program};
 use function::Function;
@@ -47,6 +48,7 @@ use llvm::Module;
 use llvm::ir::{self, View};
 use queue::{Job, Queue};
 use shared::{Shared, Watcher};
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -72,15 +74,8 @@ impl Engine {
         resolve: Resolve,
         config: Config,
     ) -> Result<Engine, Error> {
-        let Program {
-            mut module,
-            prepared,
-            ..
-        } = program;
-        match prepared {
-            Some(bitcode) => Engine::start_prepared(&mut module, bitcode, cpu, resolve, config),
-            None => Engine::start(&mut module, cpu, resolve, config),
-        }
+        let Program { mut module, .. } = program;
+        Engine::start(&mut module, cpu, resolve, config)
     }
 
     /// Makes a linked and verified module ready to run. `resolve` finds what it does not define.
@@ -98,13 +93,33 @@ impl Engine {
     ) -> Result<Engine, Error> {
         prepare(module, cpu)?;
         let bitcode = module.to_bitcode();
-        Engine::start_prepared(module, bitcode, cpu, resolve, config)
+        let surveys = survey(View::new(module));
+        Engine::start_pristine(module, bitcode, surveys, cpu, resolve, config)
     }
 
-    /// As [`Engine::start`], for the pristine module, whose bitcode is known.
-    fn start_prepared(
+    /// Makes a program ready to run that an earlier run prepared, for this CPU and by this build: nothing is left to be
+    /// done to it.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; LLVM cannot read its bitcode.
+    pub fn start_kept(
+        prepared: Prepared<'_>,
+        cpu: &Cpu,
+        resolve: Resolve,
+        config: Config,
+    ) -> Result<Engine, Error> {
+        let bitcode = prepared.bitcode.to_vec();
+        let surveys = prepared.surveys.into_iter().collect();
+        let context = llvm::Context::new();
+        let mut module = Module::from_bitcode(&context, "program", &bitcode)?;
+        Engine::start_pristine(&mut module, bitcode, surveys, cpu, resolve, config)
+    }
+
+    /// As [`Engine::start`], for the pristine program.
+    fn start_pristine(
         module: &mut Module<'_>,
         bitcode: Vec<u8>,
+        mut surveys: HashMap<String, function::Survey>,
         cpu: &Cpu,
         resolve: Resolve,
         config: Config,
@@ -122,7 +137,6 @@ impl Engine {
             },
         };
         let image = Image::new(module, cpu, resolve, options)?;
-        let mut surveys = survey(View::new(module));
         let functions: Vec<Function> = image
             .functions()
             .map(|entry| {
