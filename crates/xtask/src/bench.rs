@@ -9,6 +9,7 @@ use bareflow::qemu::{Boot, Machine};
 use serde_json::Value;
 
 use crate::bench_disk;
+use crate::bench_endurance;
 use crate::bench_native;
 use crate::bench_peers;
 use crate::bench_tiers;
@@ -22,9 +23,12 @@ use crate::sh;
 const BOOT_BAR_MS: f64 = 150.0;
 
 /// Runs one bench, or all that need no other program to compare with.
-pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
+/// `rounds` is for those that boot one disk many times.
+pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<()> {
     match which {
         None | Some("boot") => boot(paths),
+        Some("boots") => bench_endurance::boots(paths, rounds),
+        Some("kills") => bench_endurance::kills(paths, rounds),
         Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
         Some("native") => bench_native::bench(paths),
@@ -34,7 +38,7 @@ pub fn run(paths: &Paths, which: Option<&str>) -> Result<()> {
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(
-                "no bench {other}; there are: boot, disk, engine, memory, native, peers, tiers, tinyllama, warm"
+                "no bench {other}; there are: boot, boots, disk, engine, kills, memory, native, peers, tiers, tinyllama, warm"
             )
         }
     }

@@ -3,6 +3,7 @@
 
 mod bench;
 mod bench_disk;
+mod bench_endurance;
 mod bench_engine;
 mod bench_native;
 mod bench_peers;
@@ -34,8 +35,8 @@ mod runtime_elf;
 mod sh;
 mod slots_test;
 mod test;
-mod watch;
 mod warm;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -107,6 +108,12 @@ enum Task {
         /// Write the engine's figures into this file, too
         #[arg(long)]
         json: Option<PathBuf>,
+        /// Number of kills or boots of the benches `kills` and `boots`
+        #[arg(long)]
+        rounds: Option<usize>,
+        /// Measure what is built, without building it anew
+        #[arg(long)]
+        built: bool,
     },
     /// Write a model file of random weights
     GenModel {
@@ -161,6 +168,7 @@ fn run(task: Task) -> Result<ExitCode> {
             part,
             kernels,
             json,
+            ..
         } if which == "engine" => {
             let which = part;
             let request = bench_engine::Request {
@@ -170,9 +178,16 @@ fn run(task: Task) -> Result<ExitCode> {
             };
             bench_engine::run(&paths, &request)?;
         }
-        Task::Bench { which, .. } => {
-            build::all(&paths, false)?;
-            bench::run(&paths, which.as_deref())?;
+        Task::Bench {
+            which,
+            rounds,
+            built,
+            ..
+        } => {
+            if !built {
+                build::all(&paths, false)?;
+            }
+            bench::run(&paths, which.as_deref(), rounds)?;
         }
         Task::Differential { arguments } => {
             if !differential::run(&paths, &arguments)? {

@@ -1,0 +1,327 @@
+//! `bench kills` and `bench boots`: one disk, many boots, some of which end when somebody pulls the plug.
+//!
+//! - `kills`: QEMU is killed at random moments, every other time while the machine writes to its disk. After each the volume must be
+//!   sound, the slot table and every record that was there before must be there, and the number of boots must not have gone back.
+//!   Every 20th boot runs to its end: the text must be the right one.
+//! - `boots`: boots that all run to their end. The store must not grow beyond its limit, `fsck.fat` must have nothing to say, and the
+//!   last tenth must be as fast as the one after the first boots.
+//!
+//! Killing QEMU loses no write that it had passed to the host; what a lost or torn write does is the matter of the tests
+//! in `crates/store/tests`, which try all of them.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result, bail, ensure};
+use bareflow::contents::Contents;
+use bareflow::inspect::kept;
+use serde_json::Value;
+
+use crate::build::read;
+use crate::golden::ids;
+use crate::machines;
+use crate::paths::Paths;
+use crate::sh;
+use crate::warm::Disk;
+
+/// Kills unless the caller says otherwise.
+const KILLS: usize = 200;
+/// Boots unless the caller says otherwise.
+const BOOTS: usize = 300;
+/// Tokens of a boot: enough for code to become hot.
+const TOKENS: usize = 96;
+/// A boot that takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// Longest time from the first write that is seen to the kill, in milliseconds.
+const INTO_WRITES_MS: u64 = 400;
+/// Most that the median time of the last tenth of the boots may be above that of the second tenth.
+const DRIFT_BAR: f64 = 1.15;
+
+/// What is believed of a disk between two boots.
+#[derive(Debug, Default)]
+struct Known {
+    /// The newest valid generation of each key.
+    newest: BTreeMap<(String, String), u64>,
+    /// Boots that were counted.
+    boots: u64,
+    /// Bytes that records hold, and the room there is.
+    used: u64,
+    capacity: u64,
+}
+
+/// Looks at a disk: volume, slots, records.
+fn look(disk: &Path) -> Result<Known> {
+    let mut contents = Contents::open(disk)?;
+    let report = contents
+        .volume()
+        .check()
+        .map_err(|e| anyhow::anyhow!("{e}"))?;
+    ensure!(report.lost_clusters == 0, "clusters were lost: {report:?}");
+    let kept = kept::kept(&mut contents)?.context("the image has no store")?;
+    ensure!(kept.slots.state == "good", "slots: {}", kept.slots.state);
+    let base = kept.slots.slots.first().context("there is no slot")?;
+    ensure!(
+        base.kind == "base" && base.file.state == "good",
+        "the base image: {base:?}"
+    );
+    let store = kept.store;
+    ensure!(store.state == "good", "store: {}", store.state);
+    let mut known = Known {
+        used: store.newest + store.old,
+        capacity: store.capacity,
+        ..Known::default()
+    };
+    for record in store.records.into_iter().filter(|r| r.valid) {
+        let newest = known.newest.entry((record.kind, record.key)).or_default();
+        *newest = record.generation.max(*newest);
+    }
+    if known.newest.contains_key(&("boot".into(), "0".into())) {
+        let name = "boot:0".parse().map_err(|e| anyhow::anyhow!("{e}"))?;
+        let facts: Value = serde_json::from_slice(&kept::payload(&mut contents, &name)?)?;
+        known.boots = facts["boots"].as_u64().context("boots are not counted")?;
+    }
+    Ok(known)
+}
+
+/// Fails if `fsck.fat` finds anything on the disk's volume.
+fn fsck(paths: &Paths, disk: &Path) -> Result<()> {
+    let volume = paths.scratch("warm")?.join("volume");
+    let start = formats::flud::PARTITION_LBA * 512;
+    let mut from = std::fs::File::open(disk)?;
+    std::io::Seek::seek(&mut from, std::io::SeekFrom::Start(start))?;
+    std::io::copy(&mut from, &mut std::fs::File::create(&volume)?)?;
+    let search = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let output = Command::new("fsck.fat")
+        .arg("-n")
+        .arg(&volume)
+        .env("PATH", search)
+        .output()
+        .context("fsck.fat; `./x setup` installs it")?;
+    std::fs::remove_file(&volume)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "fsck.fat: {text}");
+    Ok(())
+}
+
+/// A boot of the disk, in a process group of its own.
+fn start(paths: &Paths, disk: &Path) -> Result<Child> {
+    let mut command = machines::bareflow(paths)?;
+    command.arg("run").arg(disk);
+    command.args(["--boot", "pvh", "--accel", "tcg", "--cpus", "2", "--json"]);
+    command.args(["--prompt", "", "-n", &TOKENS.to_string()]);
+    command.args(["--timeout", &PATIENCE.as_secs().to_string()]);
+    command.args(["--", "--ignore-eos", "--temperature", "0"]);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .with_context(|| sh::display(&command))
+}
+
+/// A boot to its end, with the right text; gives its duration.
+fn whole(paths: &Paths, disk: &Path) -> Result<Duration> {
+    let begin = Instant::now();
+    let done = start(paths, disk)?.wait_with_output()?;
+    let took = begin.elapsed();
+    let said = String::from_utf8_lossy(&done.stderr);
+    ensure!(done.status.success(), "{}\n{said}", done.status);
+    let found: Value = serde_json::from_slice(&done.stdout).context("no JSON")?;
+    let golden = "crates/llama/tests/data/stories260K_golden.json";
+    let golden: Value = serde_json::from_slice(&read(&paths.root.join(golden))?)?;
+    let expected = ids(&golden["completion_tokens"])?;
+    let found = ids(&found["generated_ids"])?;
+    ensure!(found == expected[..TOKENS], "wrong text: {found:?}\n{said}");
+    Ok(took)
+}
+
+/// Kills a process group and waits until nothing of it is left that could write to the disk.
+fn kill(mut child: Child) -> Result<()> {
+    let group = format!("-{}", child.id());
+    let status = Command::new("kill").args(["-KILL", "--", &group]).status();
+    ensure!(status?.success(), "cannot kill the group {group}");
+    child.wait()?;
+    // QEMU is the child's child: its end is not waited for by anybody here.
+    for _ in 0..200 {
+        let alive = Command::new("kill")
+            .args(["-0", "--", &group])
+            .stderr(Stdio::null())
+            .status()?;
+        if !alive.success() {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bail!("the machine of group {group} does not end")
+}
+
+fn written(disk: &Path) -> Result<SystemTime> {
+    Ok(disk.metadata()?.modified()?)
+}
+
+/// Lets a boot run until `moment`, or, if `into_writes` says so, until so long after its next write to the disk. False if
+/// it ended before.
+fn interrupt(disk: &Path, child: &mut Child, moment: Duration, into_writes: bool) -> Result<bool> {
+    let begin = Instant::now();
+    let before = written(disk)?;
+    let mut until = moment;
+    let mut seen = false;
+    while begin.elapsed() < until {
+        if child.try_wait()?.is_some() {
+            return Ok(false);
+        }
+        if into_writes && !seen {
+            until = PATIENCE;
+            if written(disk)? != before {
+                seen = true;
+                until = begin.elapsed() + moment;
+            }
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    Ok(true)
+}
+
+/// Numbers that look random and are the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % limit.max(1)
+    }
+}
+
+fn progress(line: &str) {
+    println!("{line}");
+    // A bench of hours is looked at while it runs.
+    let _ = std::io::stdout().flush();
+}
+
+/// Kills machines at random moments, `rounds` times.
+///
+/// # Errors
+/// Something acknowledged was lost, or the disk does not boot any more.
+pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
+    let rounds = rounds.unwrap_or(KILLS);
+    let image = machines::stories_image(paths, "kills.img", machines::bareflow(paths)?)?;
+    let disk = Disk::copy(paths, &image.path, "kills")?;
+    let disk = disk.path();
+    let full = whole(paths, disk)?;
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let mut before = look(disk)?;
+    let (mut killed, mut among_writes, mut round) = (0, 0, 0);
+    while killed < rounds {
+        round += 1;
+        ensure!(
+            round < 3 * rounds + 10,
+            "most machines end before they are killed"
+        );
+        let into_writes = round % 2 == 0;
+        let limit = match into_writes {
+            true => INTO_WRITES_MS,
+            false => full.as_millis() as u64,
+        };
+        let moment = Duration::from_millis(random.below(limit));
+        let mut child = start(paths, disk)?;
+        let what = format!(
+            "round {round}, {} ms, into writes: {into_writes}",
+            moment.as_millis()
+        );
+        if interrupt(disk, &mut child, moment, into_writes)? {
+            killed += 1;
+            among_writes += usize::from(into_writes);
+            kill(child)?;
+        } else {
+            child.wait()?;
+        }
+        let after = look(disk).with_context(|| what.clone())?;
+        ensure!(after.boots >= before.boots, "{what}: boots went back");
+        for (key, generation) in &before.newest {
+            let now = after.newest.get(key).copied().unwrap_or(0);
+            ensure!(now >= *generation, "{what}: {key:?} went back to {now}");
+        }
+        fsck(paths, disk).with_context(|| what.clone())?;
+        before = after;
+        if round % 20 == 0 {
+            whole(paths, disk).with_context(|| format!("after {what}"))?;
+            before = look(disk)?;
+            let boots = before.boots;
+            progress(&format!(
+                "{killed} kills, {boots} boots counted: the disk is sound"
+            ));
+        }
+    }
+    whole(paths, disk).context("after the last kill")?;
+    println!(
+        "{killed} kills at random moments, {among_writes} of them while the machine wrote: every disk booted, nothing \
+         acknowledged was lost, fsck.fat clean each time"
+    );
+    Ok(())
+}
+
+fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Boots one disk `rounds` times.
+///
+/// # Errors
+/// A boot fails, the store grows beyond its limit, or the boots become slower.
+pub fn boots(paths: &Paths, rounds: Option<usize>) -> Result<()> {
+    let rounds = rounds.unwrap_or(BOOTS).max(10);
+    let image = machines::stories_image(paths, "boots.img", machines::bareflow(paths)?)?;
+    let disk = Disk::copy(paths, &image.path, "boots")?;
+    let disk = disk.path();
+    let bytes = disk.metadata()?.len();
+    let mut times = Vec::new();
+    let mut most = 0;
+    for round in 1..=rounds {
+        times.push(
+            whole(paths, disk)
+                .with_context(|| format!("boot {round}"))?
+                .as_secs_f64(),
+        );
+        let known = look(disk).with_context(|| format!("after boot {round}"))?;
+        ensure!(
+            known.boots == round as u64,
+            "{} boots counted, {round} expected",
+            known.boots
+        );
+        ensure!(known.used <= known.capacity, "{known:?}");
+        ensure!(disk.metadata()?.len() == bytes, "the image grew");
+        most = most.max(known.used);
+        if round % 10 == 0 {
+            fsck(paths, disk).with_context(|| format!("after boot {round}"))?;
+            progress(&format!(
+                "{round} boots: {:.1} of {:.1} MiB in use, last boot {:.2} s",
+                known.used as f64 / 1_048_576.0,
+                known.capacity as f64 / 1_048_576.0,
+                times[round - 1]
+            ));
+        }
+    }
+    // The first tenth still learns.
+    let tenth = rounds / 10;
+    let (early, late) = (
+        median(&times[tenth..2 * tenth.max(1)]),
+        median(&times[rounds - tenth..]),
+    );
+    println!(
+        "{rounds} boots on one disk: at most {:.1} MiB of the store in use, fsck.fat clean; a boot takes {early:.2} s early and \
+         {late:.2} s late: {:.2}; promised: at most {DRIFT_BAR}",
+        most as f64 / 1_048_576.0,
+        late / early
+    );
+    ensure!(late <= early * DRIFT_BAR, "boots became slower");
+    Ok(())
+}
