@@ -211,7 +211,7 @@ fn progress(line: &str) {
 /// Something acknowledged was lost, or the disk does not boot any more.
 pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
     let rounds = rounds.unwrap_or(KILLS);
-    let image = machines::stories_image(paths, "kills.img", machines::bareflow(paths)?)?;
+    let image = machines::stories_image_by(machines::bareflow(paths)?, paths, "kills.img")?;
     let disk = Disk::copy(paths, &image.path, "kills")?;
     let disk = disk.path();
     let full = whole(paths, disk)?;
@@ -279,7 +279,7 @@ fn median(times: &[f64]) -> f64 {
 /// A boot fails, the store grows beyond its limit, or the boots become slower.
 pub fn boots(paths: &Paths, rounds: Option<usize>) -> Result<()> {
     let rounds = rounds.unwrap_or(BOOTS).max(10);
-    let image = machines::stories_image(paths, "boots.img", machines::bareflow(paths)?)?;
+    let image = machines::stories_image_by(machines::bareflow(paths)?, paths, "boots.img")?;
     let disk = Disk::copy(paths, &image.path, "boots")?;
     let disk = disk.path();
     let bytes = disk.metadata()?.len();

@@ -96,7 +96,7 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         }
     }
     if wanted("native/stories260K") {
-        let image = machines::stories_image(paths, "native-stories.img", bareflow(paths)?)?;
+        let image = machines::stories_image_by(bareflow(paths)?, paths, "native-stories.img")?;
         let program = export(
             paths,
             &image.path,
@@ -188,7 +188,7 @@ pub fn machine_tests(paths: &Paths) -> Result<Vec<MachineTest>> {
 
 /// A disk with stories260K as a machine of its own.
 pub fn stories_disk(paths: &Paths) -> Result<PathBuf> {
-    let image = machines::stories_image(paths, "native-stories.img", bareflow(paths)?)?;
+    let image = machines::stories_image_by(bareflow(paths)?, paths, "native-stories.img")?;
     export(
         paths,
         &image.path,

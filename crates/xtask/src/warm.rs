@@ -33,7 +33,7 @@ type Test<'a> = (&'static str, Box<dyn Fn() -> Result<String> + 'a>);
 /// Runs the tests whose name contains `filter`.
 pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let stories =
-        machines::stories_image(paths, "warm-stories.img", machines::bareflow(paths)?)?.path;
+        machines::stories_image_by(machines::bareflow(paths)?, paths, "warm-stories.img")?.path;
     let stories = &stories;
     let tests: Vec<Test> = vec![
         (
