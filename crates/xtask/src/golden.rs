@@ -96,10 +96,9 @@ type Test<'a> = (String, Box<dyn Fn() -> Result<String> + 'a>);
 
 /// Runs the tests whose name contains `filter`.
 pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
-    let bareflow = machines::bareflow;
-    let stories = machines::stories_image(paths, "stories.img", bareflow(paths)?)?.path;
+    let stories = machines::stories_image(paths)?.path;
     let cold = machines::bareflow_with_cold_code(paths)?;
-    let cold = &machines::stories_image(paths, "cold-stories.img", cold)?.path;
+    let cold = &machines::stories_image_by(cold, paths, "cold-stories.img")?.path;
     let smollm2 = smollm2_image(paths)?;
     let (stories, smollm2) = (&stories, &smollm2);
     let mut tests: Vec<Test> = Vec::new();

@@ -90,9 +90,13 @@ pub fn bareflow_with_cold_code(paths: &Paths) -> Result<Command> {
     Ok(command)
 }
 
-/// The smallest real language model, in an image that `bareflow` makes, which is [`bareflow`] or
-/// [`bareflow_with_cold_code`].
-pub fn stories_image(paths: &Paths, name: &str, mut bareflow: Command) -> Result<Image> {
+/// The smallest real language model.
+pub fn stories_image(paths: &Paths) -> Result<Image> {
+    stories_image_by(bareflow(paths)?, paths, "stories.img")
+}
+
+/// The same, made by [`bareflow_with_cold_code`] for instance, in an image of this name.
+pub fn stories_image_by(mut bareflow: Command, paths: &Paths, name: &str) -> Result<Image> {
     let path = paths.scratch("images")?.join(name);
     let data = Path::new("crates/llama/tests/data");
     sh::output(
