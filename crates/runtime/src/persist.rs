@@ -38,7 +38,7 @@ const LATEST: Duration = Duration::from_secs(60);
 /// How often the keeper looks.
 const LOOK: Duration = Duration::from_millis(250);
 /// Time that hashing may take when the program ends.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Time that compiles under way and waiting may take when the program ends, so that even short runs get faster from boot
 /// to boot. On the machine nobody waits for a prompt, and compiling may take ten times as long.
 const LINGER: Duration = Duration::from_secs(2);
