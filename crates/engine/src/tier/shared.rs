@@ -524,14 +524,17 @@ impl Shared {
 
     /// Counts a compile that went well, and keeps its object if objects are kept.
     pub fn remember(&self, id: u32, header: u32, level: Level, built: &Built, duration_ns: u64) {
-        let mut state = self.function(id).state();
         self.memory.compiles.fetch_add(1, Relaxed);
         self.memory.compile_ns.fetch_add(duration_ns, Relaxed);
+        let keeps = self.memory.keeps.load(Relaxed);
+        // Copied before the lock is taken: a program thread may want it.
+        let kept = keeps.then(|| built.kept(level).into());
+        let mut state = self.function(id).state();
         if header == 0 && state.restored.is_some_and(|had| level <= had) {
             self.memory.recompiles.fetch_add(1, Relaxed);
         }
-        if self.memory.keeps.load(Relaxed) {
-            state.kept.insert(header, built.kept(level).into());
+        if let Some(kept) = kept {
+            state.kept.insert(header, kept);
         }
     }
 
