@@ -40,6 +40,7 @@ enum Mode {
     TakesItsTime,
     Restarts,
     Overwrites,
+    Waits,
     /// A file that is no program.
     Garbage,
     /// A file whose bytes are not those of the slot.
@@ -61,6 +62,7 @@ impl Mode {
             Self::TakesItsTime => "TAKES_ITS_TIME",
             Self::Restarts => "RESTARTS",
             Self::Overwrites => "OVERWRITES",
+            Self::Waits => "WAITS",
         }
     }
 }
@@ -173,6 +175,12 @@ fn scenarios() -> Vec<Scenario> {
         one(
             "takes-its-time",
             Mode::TakesItsTime,
+            &["native runs", "native is done"],
+            State::Success,
+        ),
+        one(
+            "waits-for-a-person",
+            Mode::Waits,
             &["native runs", "native is done"],
             State::Success,
         ),

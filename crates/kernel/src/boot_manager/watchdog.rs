@@ -23,14 +23,31 @@ static SECONDS: AtomicU32 = AtomicU32::new(0);
 /// Waits so many seconds from now on; 0: for ever.
 pub fn start(seconds: u32) {
     SECONDS.store(seconds, Ordering::Relaxed);
-    let end = match seconds {
-        0 => NEVER,
-        seconds => rdtsc() + time::ns_to_cycles(u64::from(seconds) * 1_000_000_000),
-    };
-    DEADLINE.store(end, Ordering::SeqCst);
+    DEADLINE.store(end(), Ordering::SeqCst);
     if seconds != 0 {
         HAS_HEARTBEAT.store(true, Ordering::SeqCst);
         heartbeat::start(percpu::this().apic_id);
+    }
+}
+
+fn end() -> u64 {
+    match SECONDS.load(Ordering::Relaxed) {
+        0 => NEVER,
+        seconds => rdtsc() + time::ns_to_cycles(u64::from(seconds) * 1_000_000_000),
+    }
+}
+
+/// The program waits for somebody else: that takes as long as it takes.
+pub fn suspend() {
+    if crate::ALL_STAGES {
+        DEADLINE.store(NEVER, Ordering::SeqCst);
+    }
+}
+
+/// It goes on, with all its time.
+pub fn resume() {
+    if super::is_on_trial() {
+        DEADLINE.store(end(), Ordering::SeqCst);
     }
 }
 

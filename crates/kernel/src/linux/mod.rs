@@ -15,6 +15,7 @@ pub mod signal;
 mod thread;
 mod time;
 
+use crate::boot_manager::watchdog;
 use crate::console;
 use crate::coverage;
 use crate::cpu::trap::Frame;
@@ -232,7 +233,15 @@ pub fn console_tick() {
 /// Sleeps until there may be input, `deadline` passes or a signal comes.
 fn wait_for_input(deadline: u64) -> sched::Wake {
     INPUT_READERS.fetch_add(1, Ordering::Relaxed);
+    // Whoever waits for a person without a limit does not hang.
+    let is_patient = deadline == sched::NEVER;
+    if is_patient {
+        watchdog::suspend();
+    }
     let wake = sched::block(sched::lock(), Key::Input, u32::MAX, deadline);
+    if is_patient {
+        watchdog::resume();
+    }
     INPUT_READERS.fetch_sub(1, Ordering::Relaxed);
     wake
 }

@@ -1,12 +1,20 @@
 // What a boot slot may do, chosen when it is compiled: -DNAME="..." -DMODE=... (crates/xtask/src/slots_test.rs).
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <sys/syscall.h>
 
 enum { SLOT_SUCCESS = 0xBF10, SLOT_CURRENT = 0xBF11 };
-enum { WORKS, HANGS, HANGS_DEAF, FAULTS, NEEDS_AVX2, DISTRESS, ABORTS, TRIPLE_FAULTS, BREAKS_KERNEL, TAKES_ITS_TIME, RESTARTS, OVERWRITES };
+enum { WORKS, HANGS, HANGS_DEAF, FAULTS, NEEDS_AVX2, DISTRESS, ABORTS, TRIPLE_FAULTS, BREAKS_KERNEL, TAKES_ITS_TIME, RESTARTS, OVERWRITES, WAITS };
+
+static void *end_later(void *unused) {
+    sleep(4);
+    puts(NAME " is done");
+    exit(0);
+    return unused;
+}
 
 int main(void) {
     printf(NAME " runs from slot %ld\n", syscall(SLOT_CURRENT));
@@ -39,6 +47,13 @@ int main(void) {
         if (syscall(SLOT_SUCCESS) != 0) return 9;
         sleep(4);
         break;
+    case WAITS: {
+        // For a person who never types anything: that is no hang.
+        pthread_t thread;
+        char line[10];
+        if (pthread_create(&thread, NULL, end_later, NULL) != 0) return 9;
+        for (;;) if (read(0, line, sizeof line) < 0) return 9;
+    }
     case OVERWRITES: {
         // As a program does that writes an image into its preallocated space: in pieces, at odd places, to its last byte.
         static char bytes[300001];
