@@ -335,6 +335,7 @@ Examples:
   bareflow export app.img -o final.elf                                kernel and program: qemu-system-x86_64 -kernel
   bareflow export app.img -o final.img                                a disk with both and the program's files
   bareflow export app.img --slot                                      into app.img itself: it boots native next
+  bareflow export app.img -o final.img --cpu x86-64-v3                for QEMU without KVM, and older processors
   bareflow export hello.img -o native.elf -- some arguments           trained with these arguments")]
 pub struct ExportArgs {
     /// Image with the program
@@ -354,12 +355,34 @@ pub struct ExportArgs {
     /// Use this profile (the runtime's --save-profile writes one)
     #[arg(long, value_name = "FILE", conflicts_with = "train")]
     pub profile: Option<PathBuf>,
+    /// The processor to make code for
+    #[arg(long, value_enum, default_value_t = ExportCpu::Host)]
+    pub cpu: ExportCpu,
     /// Make code for a processor without a feature, by LLVM's name (repeatable)
     #[arg(long = "without", value_name = "FEATURE")]
     pub without: Vec<String>,
     /// Arguments of the program for a training run
     #[arg(last = true, value_name = "ARGUMENT")]
     pub arguments: Vec<String>,
+}
+
+/// The processors `bareflow export` makes code for; they are never better than the host's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportCpu {
+    /// This computer's
+    Host,
+    /// AVX-512 (levels as the x86-64 psABI has them)
+    #[value(name = "x86-64-v4")]
+    V4,
+    /// AVX2, FMA, BMI: Haswell; QEMU's own processors
+    #[value(name = "x86-64-v3")]
+    V3,
+    /// SSE4.2, POPCNT: Nehalem
+    #[value(name = "x86-64-v2")]
+    V2,
+    /// Any
+    #[value(name = "x86-64")]
+    V1,
 }
 
 /// What `bareflow export` writes.

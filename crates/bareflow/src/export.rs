@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::AtomicBool;
 
+use formats::cpu::CpuFeatures;
 use formats::slots::{FileRef, Kind, PATH as SLOTS, STORE_PATH, Slot};
 use indicatif::{ProgressBar, ProgressStyle};
 use shrink::native::Facts;
@@ -25,7 +26,7 @@ use store::partition::open_fat;
 use store::records::Records;
 use store::slots::SlotFile;
 
-use crate::cli::{ExportArgs, ExportKind};
+use crate::cli::{ExportArgs, ExportCpu, ExportKind};
 use crate::contents::Contents;
 use crate::image::ImageBuilder;
 use crate::{Artifacts, Error};
@@ -36,6 +37,43 @@ pub const MAX_FINAL_BYTES: usize = 1 << 20;
 const TRAINING_TOKENS: &str = "96";
 /// Files of an image that belong to the runtime, and not to its program.
 const RUNTIME_FILES: [&str; 4] = ["/boot/", "/EFI/", "/bareflow/", "/app/"];
+
+/// Features of the levels of x86-64, by LLVM's names; each level has those before it, too (System V ABI AMD64, 3.1.1).
+const LEVELS: [(ExportCpu, &str); 4] = [
+    (ExportCpu::V1, "64bit cmov cx8 fxsr mmx sse sse2 x87"),
+    (
+        ExportCpu::V2,
+        "crc32 cx16 popcnt sahf sse3 sse4.1 sse4.2 ssse3",
+    ),
+    (
+        ExportCpu::V3,
+        "avx avx2 bmi bmi2 f16c fma lzcnt movbe xsave",
+    ),
+    (
+        ExportCpu::V4,
+        "avx512bw avx512cd avx512dq avx512f avx512vl evex512",
+    ),
+];
+/// Names of features that LLVM has beside those CPUID tells of.
+const ALIASES: [&str; 5] = ["crc32", "evex512", "avx10.1-256", "avx10.1-512", "widekl"];
+
+/// The features that code for `cpu` must not use, of all that a host may have.
+fn left_out(cpu: ExportCpu) -> Vec<&'static str> {
+    let Some(level) = LEVELS.iter().position(|l| l.0 == cpu) else {
+        return Vec::new();
+    };
+    let allowed: Vec<&str> = LEVELS[..=level]
+        .iter()
+        .flat_map(|l| l.1.split(' '))
+        .collect();
+    static ALL: CpuFeatures = CpuFeatures {
+        words: [u32::MAX; formats::cpu::WORDS],
+    };
+    ALL.names()
+        .chain(ALIASES)
+        .filter(|name| !allowed.contains(name))
+        .collect()
+}
 
 /// The form of the result: as asked for, else by the output's name.
 fn kind_of(args: &ExportArgs, output: &Path) -> ExportKind {
@@ -140,7 +178,8 @@ pub fn native(args: &ExportArgs, artifacts: &Artifacts) -> Result<Vec<u8>, Error
         if let Some(profile) = &profile {
             command.arg("--profile").arg(profile);
         }
-        for feature in &args.without {
+        let without = args.without.iter().map(String::as_str);
+        for feature in without.chain(left_out(args.cpu)) {
             command.args(["--without", feature]);
         }
     })?;
@@ -339,6 +378,7 @@ mod tests {
             slot: true,
             train: None,
             profile: None,
+            cpu: ExportCpu::Host,
             without: Vec::new(),
             arguments: Vec::new(),
         }
@@ -352,6 +392,16 @@ mod tests {
         assert_eq!(kind("native.img"), ExportKind::Disk);
         let asked = args(Some(ExportKind::Program));
         assert_eq!(kind_of(&asked, Path::new("x.img")), ExportKind::Program);
+    }
+
+    #[test]
+    fn levels_leave_out_what_came_later() {
+        assert!(left_out(ExportCpu::Host).is_empty());
+        let v3 = left_out(ExportCpu::V3);
+        assert!(v3.contains(&"avx512f") && v3.contains(&"sha") && v3.contains(&"evex512"));
+        assert!(!v3.contains(&"avx2") && !v3.contains(&"crc32"));
+        assert!(left_out(ExportCpu::V1).contains(&"sse3"));
+        assert!(!left_out(ExportCpu::V4).contains(&"avx512bw"));
     }
 
     #[test]

@@ -17,6 +17,9 @@ use crate::paths::Paths;
 use crate::sh;
 use crate::test::Counts;
 
+/// QEMU's processors have no AVX-512.
+const FOR_QEMU: &[&str] = &["--cpu", "x86-64-v3"];
+
 /// Exports an image's program as `name`; `how` are further arguments of `bareflow export`.
 pub fn export(paths: &Paths, image: &Path, name: &str, how: &[&str]) -> Result<PathBuf> {
     let output = paths.scratch("native")?.join(name);
@@ -182,7 +185,12 @@ fn refusals(program: &Path) -> Result<()> {
 /// The guest tests on a machine that is nothing but small kernel and program.
 pub fn machine_tests(paths: &Paths) -> Result<Vec<MachineTest>> {
     let image = guests::image(paths, "native-probe.img", bareflow(paths)?)?;
-    let disk = export(paths, &image.path, "probe-final.img", &["--", "parallel"])?;
+    let disk = export(
+        paths,
+        &image.path,
+        "probe-final.img",
+        &[FOR_QEMU, &["--", "parallel"]].concat(),
+    )?;
     Ok(guests::machine_tests(&Image::open(disk)?, "native"))
 }
 
