@@ -417,7 +417,7 @@ mod tests {
     }
 
     fn content() -> Vec<u8> {
-        let mut content: Vec<u8> = (0..40_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+        let mut content: Vec<u8> = (0..40_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
         content[4096..8192].fill(9);
         content
     }
