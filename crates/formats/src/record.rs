@@ -56,6 +56,8 @@ pub mod kind {
     pub const PROGRAM: u16 = 5;
     /// Figures of each boot for the report, as JSON; key 0.
     pub const BOOT_LOG: u16 = 6;
+    /// How far the machine has grown, as JSON; key 0.
+    pub const GROWTH: u16 = 7;
 
     /// The name of a kind.
     pub fn name(kind: u16) -> Option<&'static str> {
@@ -68,13 +70,14 @@ pub mod kind {
     }
 
     /// All kinds with their names.
-    pub const NAMES: [(u16, &str); 6] = [
+    pub const NAMES: [(u16, &str); 7] = [
         (BOOT, "boot"),
         (PROFILE, "profile"),
         (CODE, "code"),
         (COVERAGE, "coverage"),
         (PROGRAM, "program"),
         (BOOT_LOG, "bootlog"),
+        (GROWTH, "growth"),
     ];
 }
 

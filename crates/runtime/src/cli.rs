@@ -1,12 +1,13 @@
 //! The command line of the runtime.
 
+use crate::grow::Policy;
 use clap::Parser;
 use engine::Level;
 use engine_options::EngineArgs;
 use std::path::PathBuf;
 
 /// Runs a guest program: reads its bitcode modules, runs them from the first moment, compiles what is hot.
-#[derive(Debug, Parser)]
+#[derive(Debug, Clone, Parser)]
 #[command(
     name = "runtime",
     version,
@@ -82,6 +83,10 @@ pub struct Options {
     /// Forget profile, code and prepared program of earlier runs before this one
     #[arg(long, conflicts_with = "no_persist")]
     pub forget: bool,
+    /// When the machine changes itself at the end of a boot: off, stable (evict when nothing new ran, export when nothing
+    /// is compiled any more), or A/B/C (coverage from boot A on, evict at boot B, export at boot C)
+    #[arg(long, value_name = "POLICY", default_value = "off")]
+    pub grow: Policy,
     /// Say nothing but errors
     #[arg(long)]
     pub quiet: bool,

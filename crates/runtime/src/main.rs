@@ -15,6 +15,7 @@ mod cli;
 mod error;
 mod export;
 mod files;
+mod grow;
 mod persist;
 mod platform;
 mod report;

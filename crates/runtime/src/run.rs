@@ -8,6 +8,7 @@ use crate::cli::Options;
 use crate::error::Error;
 use crate::export;
 use crate::files::Files;
+use crate::grow::{self, Policy};
 use crate::persist::{self, Identity, Keeper, Remembering};
 use crate::platform::{self, api, call, clock, fault, interrupt, memory, pool};
 use crate::report::{self, Reporter};
@@ -23,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A module file as it was read.
-struct ModuleFile {
+pub struct ModuleFile {
     name: String,
     content: Vec<u8>,
 }
@@ -54,7 +55,11 @@ impl ModuleFile {
     }
 }
 
-fn volume(options: &Options) -> Result<Files, Error> {
+/// Where the program and its files come from.
+///
+/// # Errors
+/// The image cannot be read, or nothing was named.
+pub fn volume(options: &Options) -> Result<Files, Error> {
     match (&options.disk, &options.root) {
         (Some(image), _) => Files::image(image),
         (None, Some(folder)) => Ok(Files::folder(folder.clone())),
@@ -93,7 +98,11 @@ fn keeper(options: &Options, files: &Files, host: &Host) -> Result<Option<Keeper
     Ok(Keeper::open(files, &identity, options.forget))
 }
 
-fn module_files(options: &Options, files: &Files) -> Result<Vec<ModuleFile>, Error> {
+/// The program's modules.
+///
+/// # Errors
+/// They cannot be read, or there are none.
+pub fn module_files(options: &Options, files: &Files) -> Result<Vec<ModuleFile>, Error> {
     if !options.modules.is_empty() {
         return options
             .modules
@@ -130,14 +139,17 @@ fn module_files(options: &Options, files: &Files) -> Result<Vec<ModuleFile>, Err
 }
 
 /// The processor, and what the runtime offers to programs.
-struct Host {
-    cpu: Cpu,
-    features: u64,
+pub struct Host {
+    /// What code is made for.
+    pub cpu: Cpu,
+    /// What `bf_cpu_features()` answers.
+    pub features: u64,
     symbols: Vec<HostSymbol>,
 }
 
 impl Host {
-    fn new(options: &Options) -> Self {
+    /// The processor found, without what `--without` names.
+    pub fn new(options: &Options) -> Self {
         let without: Vec<&str> = options.without.iter().map(String::as_str).collect();
         let cpu = Cpu::detect().without(&without);
         let features = cpu.bits(api::CPU_FEATURES);
@@ -149,7 +161,10 @@ impl Host {
     }
 
     /// Reads, verifies and links the modules.
-    fn load<'c>(
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn load<'c>(
         &self,
         context: &'c Context,
         sources: &[Source<'_>],
@@ -218,7 +233,7 @@ fn loaded(timings: &engine::Timings) -> Vec<(&'static str, Duration)> {
 }
 
 /// The modules as the engine takes them.
-fn sources(modules: &[ModuleFile]) -> Result<Vec<Source<'_>>, Error> {
+pub fn sources(modules: &[ModuleFile]) -> Result<Vec<Source<'_>>, Error> {
     modules.iter().map(ModuleFile::source).collect()
 }
 
@@ -425,6 +440,7 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
         let imported = keeper.as_ref().map(|k| k.imported().clone());
         let remembering = keeper.map(|k| k.spawn(engine, start));
         let profile = options.save_profile.clone();
+        let grower = (options.grow != Policy::Off).then(|| options.clone());
         call::at_end(move || {
             if let Some(path) = &profile
                 && let Err(error) = export::save_profile(engine, path)
@@ -434,6 +450,11 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
             remembering.iter().for_each(Remembering::finish);
             if !outputs.is_empty() {
                 write_outputs(engine, &imported.clone().unwrap_or_default(), &outputs);
+            }
+            if let Some(options) = &grower
+                && let Err(why) = grow::end_of_boot(options, engine)
+            {
+                eprintln!("bareflow: the machine stays as it is: {why}");
             }
         });
     }

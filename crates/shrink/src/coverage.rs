@@ -118,6 +118,11 @@ impl Coverage {
         self.functions.ones()
     }
 
+    /// How many atoms are wanted whoever refers to them.
+    pub fn atoms_wanted(&self) -> usize {
+        self.atoms.ones()
+    }
+
     /// Whether atom `index` is wanted whoever refers to it.
     pub fn wants(&self, index: usize) -> bool {
         self.atoms.get(index)

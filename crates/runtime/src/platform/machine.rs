@@ -93,6 +93,25 @@ pub fn coverage() -> Option<Coverage> {
     })
 }
 
+/// Which functions of the running image ran until now, with what was measured. `None` hosted, and without `coverage=on`.
+pub fn functions_run() -> Option<(CoverageInfo, Vec<u8>)> {
+    let info = info()?;
+    if info.flags & calls::FLAG_FUNCTIONS == 0 {
+        return None;
+    }
+    let functions = bitmap(calls::COVERAGE_FUNCTIONS, info.functions)?;
+    Some((info, functions))
+}
+
+/// Number of the boot slot that was started. `None` hosted, and on a machine without slots.
+pub fn current_slot() -> Option<usize> {
+    if !super::is_machine() {
+        return None;
+    }
+    // SAFETY: the call takes nothing and writes nothing.
+    usize::try_from(unsafe { libc::syscall(calls::SLOT_CURRENT as libc::c_long) }).ok()
+}
+
 /// Which cold pages were missed until now. `None` hosted, and where the image has no cold segments.
 pub fn cold_misses() -> Option<ColdMisses> {
     let info = info()?;
