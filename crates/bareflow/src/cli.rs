@@ -43,6 +43,8 @@ pub enum Command {
     Run(RunArgs),
     /// List what is on an image: boot stages, kernel, files, modules
     Inspect(InspectArgs),
+    /// Boot an image until it has become native, and write a report
+    Converge(ConvergeArgs),
     /// Feed given tokens to a language model and print its choices and the perplexity
     Eval(EvalArgs),
     /// Turn an image's program into machine code that needs no runtime
@@ -291,6 +293,47 @@ pub struct InspectArgs {
     /// File to write the record to
     #[arg(short, long, value_name = "FILE", requires = "record")]
     pub output: Option<PathBuf>,
+}
+
+/// `bareflow converge`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The machine decides by itself what becomes of it; this command boots it again and again with the same input, tells what each
+boot measured, checks that the answer stays the same, and writes an HTML report with charts.
+
+Policies:
+  stable       evict when nothing of the runtime ran for the first time for some boots, export when nothing is compiled any more
+  A/B/C        collect coverage from boot A on, evict at boot B, export at boot C, as in 10/100/500
+
+Examples:
+  bareflow converge app.img --prompt 'Once upon a time' -n 32
+  bareflow converge app.img --policy 2/4/6 --boots 12 --report report.html --cpus 2
+
+Exit code: 0 native; 1 not native within --boots; 130 stopped by Ctrl-C.")]
+pub struct ConvergeArgs {
+    /// Image that is to grow; it is written to
+    pub image: PathBuf,
+    /// Text to continue in each boot
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub prompt: Option<String>,
+    /// Tokens to generate in each boot
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 32)]
+    pub tokens: u32,
+    /// When the machine evicts and exports
+    #[arg(long, value_name = "stable|A/B/C", default_value = "stable")]
+    pub policy: String,
+    /// Most boots
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub boots: u32,
+    /// Report to write [default: beside the image, ending in .html]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Where it runs.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// More arguments of the program
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub arguments: Vec<String>,
 }
 
 /// `bareflow eval`

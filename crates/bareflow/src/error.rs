@@ -40,6 +40,34 @@ pub enum Error {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// An image without the places a growing machine writes to.
+    #[error("{} cannot grow: {what}; build it again with `bareflow llm` or `bareflow build`, without `--store 0`", path.display())]
+    CannotGrow {
+        /// The image.
+        path: PathBuf,
+        /// What is missing or damaged.
+        what: String,
+    },
+    /// A boot of `converge` did not end well; the console was shown.
+    #[error(
+        "boot {number} failed; its console is above. `bareflow inspect` shows the state of its slots"
+    )]
+    BootFailed {
+        /// Number of the boot, from 1.
+        number: u32,
+    },
+    /// The program's answer changed from one boot to the next.
+    #[error(
+        "boot {number}: the program's answer changed, which is a bug of BareFlow: before {expected}, now {found}"
+    )]
+    AnswerChanged {
+        /// Number of the boot, from 1.
+        number: u32,
+        /// Tokens of the first boot.
+        expected: String,
+        /// Tokens of this boot.
+        found: String,
+    },
     /// No UEFI firmware for QEMU.
     #[error(
         "no UEFI firmware (OVMF) for QEMU found: install the package `ovmf`, or use another --boot"

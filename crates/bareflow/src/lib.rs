@@ -7,6 +7,7 @@ mod artifacts;
 pub mod cli;
 pub mod console;
 pub mod contents;
+pub mod converge;
 mod error;
 pub mod eval;
 pub mod exec;

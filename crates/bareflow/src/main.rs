@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bareflow::cli::{Cli, Command};
-use bareflow::{Artifacts, Error, eval, exec, export, inspect, make, run};
+use bareflow::{Artifacts, Error, converge, eval, exec, export, inspect, make, run};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -36,6 +36,9 @@ fn execute(command: Command) -> Result<u8, Error> {
                 inspect::text(&report)
             };
             run::print_all(text.as_bytes())?;
+        }
+        Command::Converge(args) => {
+            return converge::converge(&args, &artifacts, stop_on_interrupt());
         }
         Command::Eval(args) => return eval::eval(&args, &artifacts),
         Command::Export(args) => export::export(&args, &artifacts, stop_on_interrupt())?,

@@ -73,16 +73,7 @@ pub fn boot_for_json(
     machine: &MachineArgs,
     payload: Vec<String>,
 ) -> Result<(Verdict, Vec<u8>), Error> {
-    let mut serial = Vec::new();
-    let verdict = boot(
-        image,
-        artifacts,
-        machine,
-        "log=quiet",
-        payload,
-        false,
-        &mut serial,
-    )?;
+    let (verdict, serial) = boot_captured(image, artifacts, machine, "log=quiet", payload)?;
     match json_in(&serial) {
         Some(json) => Ok((verdict, json)),
         None => {
@@ -96,6 +87,35 @@ pub fn boot_for_json(
             }
         }
     }
+}
+
+/// Boots an image; gives back everything its console said.
+///
+/// # Errors
+/// As for [`run`].
+pub fn boot_captured(
+    image: &Path,
+    artifacts: &Artifacts,
+    machine: &MachineArgs,
+    kernel_options: &str,
+    payload: Vec<String>,
+) -> Result<(Verdict, Vec<u8>), Error> {
+    let mut serial = Vec::new();
+    let verdict = boot(
+        image,
+        artifacts,
+        machine,
+        kernel_options,
+        payload,
+        false,
+        &mut serial,
+    )?;
+    Ok((verdict, serial))
+}
+
+/// The first JSON object among what a console said.
+pub fn json_value(serial: &[u8]) -> Option<serde_json::Value> {
+    serde_json::from_slice(&json_in(serial)?).ok()
 }
 
 /// The command that runs an image's program as a Linux process; the program's arguments follow `--`.
