@@ -256,7 +256,7 @@ fn csmith_programs() {
 /// Runs `@f` of IR text in this process.
 fn evaluate(text: &str, args: &[u64]) -> u64 {
     with_image(text, Options::default(), |image| {
-        assert_eq!(image.unsupported(), &[]);
+        assert_eq!(image.unsupported(), []);
         image.run("f", args).expect("runs")
     })
 }
@@ -604,4 +604,277 @@ fn assembly_that_concerns_the_frame_is_compiled() {
         assert_eq!(image.unsupported().len(), 1);
         assert_ne!(image.run("f", &[]).expect("runs"), 0);
     });
+}
+
+/// IR of a function `i` that mixes its parameters into its result, one `n` that passes them on to it, and one that calls
+/// `n` with numbers: interpreted, machine code, interpreted.
+fn border(seed: u64) -> String {
+    use std::fmt::Write;
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut dice = |n: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % n
+    };
+    let types = [
+        "i1 zeroext",
+        "i8 signext",
+        "i8 zeroext",
+        "i16 signext",
+        "i16",
+        "i32",
+        "i32 signext",
+        "i64",
+        "i13",
+        "i40",
+        "float",
+        "double",
+        "i8",
+        "i64",
+        "double",
+        "float",
+    ];
+    let results = [
+        "void",
+        "i64",
+        "i32",
+        "signext i8",
+        "zeroext i16",
+        "i1",
+        "float",
+        "double",
+        "{ i64, i64 }",
+        "{ i64, double }",
+        "{ float, float }",
+        "{ i32, i8 }",
+        "{ double, i1 }",
+        "i13",
+        "{ i64, i64, i64 }",
+    ];
+    let result = results[dice(results.len() as u64) as usize];
+    let plain = |t: &'static str| t.split(' ').next().unwrap_or(t);
+    let params: Vec<&str> = (0..dice(20))
+        .map(|_| types[dice(types.len() as u64) as usize])
+        .collect();
+    let list = |first: bool| {
+        let name = |i: usize| {
+            if first {
+                format!(" %a{i}")
+            } else {
+                String::new()
+            }
+        };
+        let each = params
+            .iter()
+            .enumerate()
+            .map(|(i, p)| format!("{p}{}", name(i)));
+        each.collect::<Vec<_>>().join(", ")
+    };
+    let bare = result
+        .trim_start_matches("signext ")
+        .trim_start_matches("zeroext ");
+    let mut text = String::from("@seen = global i64 0\n");
+    let _ = writeln!(
+        text,
+        "define {result} @i({}) {{\n  %h0 = load i64, ptr @seen",
+        list(true)
+    );
+    for (i, p) in params.iter().enumerate() {
+        let bits = match plain(p) {
+            "float" => {
+                format!("  %b{i} = bitcast float %a{i} to i32\n  %w{i} = zext i32 %b{i} to i64")
+            }
+            "double" => format!("  %w{i} = bitcast double %a{i} to i64"),
+            "i64" => format!("  %w{i} = add i64 %a{i}, 0"),
+            t => format!("  %w{i} = zext {t} %a{i} to i64"),
+        };
+        let next = i + 1;
+        let _ = writeln!(
+            text,
+            "{bits}\n  %m{i} = mul i64 %h{i}, 31\n  %h{next} = add i64 %m{i}, %w{i}"
+        );
+    }
+    let h = format!("%h{}", params.len());
+    let _ = writeln!(text, "  store i64 {h}, ptr @seen");
+    // A value of a type out of the mixture.
+    let mut made = 0;
+    let mut make = |text: &mut String, ty: &str| {
+        made += 1;
+        let _ = match ty {
+            "float" => writeln!(text, "  %r{made} = uitofp i64 {h} to float"),
+            "double" => writeln!(text, "  %r{made} = uitofp i64 {h} to double"),
+            "i64" => writeln!(text, "  %r{made} = xor i64 {h}, {made}"),
+            t => writeln!(text, "  %r{made} = trunc i64 {h} to {t}"),
+        };
+        format!("%r{made}")
+    };
+    if bare == "void" {
+        text += "  ret void\n}\n";
+    } else if let Some(fields) = bare.strip_prefix("{ ").and_then(|b| b.strip_suffix(" }")) {
+        let mut value = String::from("zeroinitializer");
+        for (i, field) in fields.split(", ").enumerate() {
+            let part = make(&mut text, field);
+            let _ = writeln!(
+                text,
+                "  %s{i} = insertvalue {bare} {value}, {field} {part}, {i}"
+            );
+            value = format!("%s{i}");
+        }
+        let _ = writeln!(text, "  ret {bare} {value}\n}}");
+    } else {
+        let value = make(&mut text, bare);
+        let _ = writeln!(text, "  ret {bare} {value}\n}}");
+    }
+    let call = |to: &str, args: &str| match bare {
+        "void" => format!("  call void @{to}({args})\n"),
+        _ => format!("  %r = call {result} @{to}({args})\n"),
+    };
+    let back = match bare {
+        "void" => "  ret void\n}\n".to_owned(),
+        _ => format!("  ret {bare} %r\n}}\n"),
+    };
+    let _ = write!(
+        text,
+        "define {result} @n({}) {{\n{}{back}",
+        list(true),
+        call("i", &list(true))
+    );
+    // Numbers with all bits in use.
+    let numbers: Vec<String> = params
+        .iter()
+        .map(|p| match plain(p) {
+            "float" | "double" => format!("{p} {}.5", dice(1000)),
+            t => {
+                let width: u32 = t[1..].parse().expect("a width");
+                let x = dice(u64::MAX) & (u64::MAX >> (64 - width));
+                if width == 1 {
+                    format!("{p} {}", x == 1)
+                } else {
+                    format!("{p} {x}")
+                }
+            }
+        })
+        .collect();
+    let _ = write!(
+        text,
+        "define i64 @f() {{\n  store i64 7, ptr @seen\n{}",
+        call("n", &numbers.join(", "))
+    );
+    let mut sum = String::from("%seen");
+    text += "  %seen = load i64, ptr @seen\n";
+    let mut add = |text: &mut String, value: String, ty: &str, n: usize| {
+        let _ = match ty {
+            "float" => writeln!(
+                text,
+                "  %c{n} = bitcast float {value} to i32\n  %z{n} = zext i32 %c{n} to i64"
+            ),
+            "double" => writeln!(text, "  %z{n} = bitcast double {value} to i64"),
+            "i64" => writeln!(text, "  %z{n} = add i64 {value}, 0"),
+            t => writeln!(text, "  %z{n} = zext {t} {value} to i64"),
+        };
+        let _ = writeln!(
+            text,
+            "  %t{n} = mul i64 {sum}, 33\n  %u{n} = add i64 %t{n}, %z{n}"
+        );
+        sum = format!("%u{n}");
+    };
+    if let Some(fields) = bare.strip_prefix("{ ").and_then(|b| b.strip_suffix(" }")) {
+        for (i, field) in fields.split(", ").enumerate() {
+            let _ = writeln!(text, "  %e{i} = extractvalue {bare} %r, {i}");
+            add(&mut text, format!("%e{i}"), field, i);
+        }
+    } else if bare != "void" {
+        add(&mut text, "%r".into(), bare, 0);
+    }
+    let _ = writeln!(text, "  ret i64 {sum}\n}}");
+    text
+}
+
+#[test]
+fn every_type_crosses_the_border_unchanged() {
+    for seed in 1..=300 {
+        let text = border(seed);
+        let interpreted = evaluate(&text, &[]);
+        let machine = Options {
+            compile: Some(|name| name == "n"),
+            ..Options::default()
+        };
+        for on_demand in [false, true] {
+            let options = Options {
+                on_demand,
+                ..machine
+            };
+            let crossed = with_image(&text, options, |image| image.run("f", &[]).expect("runs"));
+            assert_eq!(crossed, interpreted, "seed {seed}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn functions_are_decoded_when_they_are_called() {
+    let text = "define i64 @f(i64 %x) {
+  %y = call i64 @g(i64 %x)
+  ret i64 %y
+}
+define i64 @g(i64 %x) {
+  %y = add i64 %x, 1
+  ret i64 %y
+}
+define i64 @never(i64 %x) {
+  ret i64 %x
+}";
+    let options = Options {
+        on_demand: true,
+        ..Options::default()
+    };
+    with_image(text, options, |image| {
+        let is_decoded = |name: &str| image.function(name).is_some_and(|f| f.code().is_some());
+        assert!(!is_decoded("f") && !is_decoded("g"));
+        assert_eq!(image.run("f", &[41]).expect("runs"), 42);
+        assert!(is_decoded("f") && is_decoded("g") && !is_decoded("never"));
+    });
+}
+
+#[test]
+fn programs_that_are_interrupted_are_decoded_at_once() {
+    let text = "declare ptr @signal(i32, ptr) noreturn
+define i64 @f(i64 %x) {
+  ret i64 %x
+}";
+    let options = Options {
+        on_demand: true,
+        ..Options::default()
+    };
+    with_image(text, options, |image| {
+        assert!(image.function("f").is_some_and(|f| f.code().is_some()));
+    });
+}
+
+#[test]
+fn threads_that_meet_at_a_first_call_agree() {
+    let text = "define i64 @f(i64 %x) {
+  %y = call i64 @g(i64 %x)
+  %z = call i64 asm \"bswap $0\", \"=r,0\"(i64 %y)
+  ret i64 %z
+}
+define i64 @g(i64 %x) {
+  %y = mul i64 %x, 3
+  ret i64 %y
+}";
+    for _ in 0..50 {
+        let options = Options {
+            on_demand: true,
+            ..Options::default()
+        };
+        with_image(text, options, |image| {
+            std::thread::scope(|scope| {
+                for n in 0..4_u64 {
+                    scope.spawn(move || {
+                        assert_eq!(image.run("f", &[n]).expect("runs"), (n * 3).swap_bytes());
+                    });
+                }
+            });
+        });
+    }
 }

@@ -67,18 +67,7 @@ impl<'c> Module<'c> {
 
     /// Reads bitcode. The bytes are not needed afterwards. Valid bitcode is not yet valid IR: see [`Module::verify`].
     pub fn from_bitcode(context: &'c Context, name: &str, bitcode: &[u8]) -> Result<Self, Error> {
-        // LLVM's reader asserts nothing in a release build, but reads a word before it looks at the size.
-        if bitcode.len() < 8
-            || !(bitcode.starts_with(b"BC\xC0\xDE")
-                || bitcode.starts_with(&[0xDE, 0xC0, 0x17, 0x0B]))
-        {
-            return Err(Error::Read {
-                message: format!(
-                    "{} bytes that do not start with the bitcode signature",
-                    bitcode.len()
-                ),
-            });
-        }
+        Self::check_signature(bitcode)?;
         context.take_diagnostics();
         let name = c_string(name);
         let mut raw = ptr::null_mut();
@@ -103,6 +92,22 @@ impl<'c> Module<'c> {
         let module = Module { raw, context };
         module.set_name(&name.to_string_lossy());
         Ok(module)
+    }
+
+    /// LLVM's reader asserts nothing in a release build, but reads a word before it looks at the size.
+    pub(crate) fn check_signature(bitcode: &[u8]) -> Result<(), Error> {
+        if bitcode.len() >= 8
+            && (bitcode.starts_with(b"BC\xC0\xDE")
+                || bitcode.starts_with(&[0xDE, 0xC0, 0x17, 0x0B]))
+        {
+            return Ok(());
+        }
+        Err(Error::Read {
+            message: format!(
+                "{} bytes that do not start with the bitcode signature",
+                bitcode.len()
+            ),
+        })
     }
 
     /// Reads IR text (`.ll`) or bitcode.

@@ -5,6 +5,8 @@
 //!  machine code --stub (r10 = entry)--> adapter(nest r10, arguments...) --enter(entry, slots, result)--> interpreter
 //! ```
 //!
+//! Most types are simpler than this and served by `abi.rs`.
+//!
 //! IR types already say how the front end wants values passed; LLVM's own code generator does the rest. So every type of
 //! the System V ABI is served by the same few lines.
 
@@ -244,27 +246,46 @@ fn adapter(n: usize, s: &Signature) -> String {
     out
 }
 
-const TAIL: &str = "attributes #0 = { nounwind }\n";
+/// A module of adapters and thunks as it grows.
+pub(crate) struct Text {
+    declarations: BTreeSet<String>,
+    functions: String,
+}
 
-/// A module with an adapter for each type of function, and a thunk for each type of call.
-pub(crate) fn module(functions: &[Signature], calls: &[Thunk]) -> String {
-    let mut out = format!("target triple = \"{}\"\n", llvm::TRIPLE);
-    let _ = writeln!(out, "declare void @{ENTER}(ptr, ptr, ptr)");
-    let _ = writeln!(out, "declare void @llvm.va_start.p0(ptr)");
-    for (n, s) in functions.iter().enumerate() {
-        out += &adapter(n, s);
+impl Text {
+    /// With nothing in it.
+    pub fn new() -> Self {
+        Text {
+            declarations: BTreeSet::new(),
+            functions: String::new(),
+        }
     }
-    let declarations = calls
-        .iter()
-        .filter_map(|c| c.operation.as_ref())
-        .map(|o| o.declaration.as_str());
-    for declaration in declarations.collect::<BTreeSet<_>>() {
-        out += declaration;
+
+    /// Adds adapter `n`.
+    pub fn adapter(&mut self, n: usize, s: &Signature) {
+        self.functions += &adapter(n, s);
     }
-    for (n, s) in calls.iter().enumerate() {
-        out += &thunk(&thunk_name(n), s);
+
+    /// Adds thunk `n`.
+    pub fn thunk(&mut self, n: usize, of: &Thunk) {
+        if let Some(operation) = &of.operation {
+            self.declarations.insert(operation.declaration.clone());
+        }
+        self.functions += &thunk(&thunk_name(n), of);
     }
-    out + TAIL
+
+    /// The text, if there is something in it.
+    pub fn finish(self) -> Option<String> {
+        if self.functions.is_empty() {
+            return None;
+        }
+        let mut out = format!("target triple = \"{}\"\n", llvm::TRIPLE);
+        let _ = writeln!(out, "declare void @{ENTER}(ptr, ptr, ptr)");
+        let _ = writeln!(out, "declare void @llvm.va_start.p0(ptr)");
+        self.declarations.iter().for_each(|d| out += d);
+        out += &self.functions;
+        Some(out + "attributes #0 = { nounwind }\n")
+    }
 }
 
 /// Bytes from one stub to the next.

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 use super::bridge::STUB_BYTES;
-use super::code::{AtomicIns, AtomicKind, Code, LoopHead};
+use super::code::{AtomicIns, AtomicKind, CallSite, Code, LoopHead};
 use super::entry::FuncEntry;
 use super::memory::{self, Stack, with_stack};
 use super::op::Ins;
@@ -112,9 +112,13 @@ pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
             return;
         }
     }
+    if entry.is_missing() {
+        entry.make();
+    }
     let hot = entry.hot.load(Ordering::Acquire);
     // A variadic function that became machine code just now: its arguments are laid out for the interpreter already.
     let code = if hot.is_null() && entry.variadic {
+        entry.make();
         entry.code()
     } else {
         // SAFETY: the form an entry was given, which lives as long as the entry.
@@ -157,6 +161,9 @@ pub(crate) unsafe fn counted(
         entry,
         Some(unsafe { std::slice::from_raw_parts(args, count) }),
     );
+    if entry.is_missing() {
+        entry.make();
+    }
     // SAFETY: the form an entry was given, which lives as long as the entry.
     let Some(code) = (unsafe { entry.hot.load(Ordering::Acquire).as_ref() }) else {
         return false;
@@ -173,6 +180,15 @@ fn entry_of(code: &Code) -> Option<&FuncEntry> {
     let entry = with_exposed_provenance::<FuncEntry>(code.entry);
     // SAFETY: set by the entry that owns the code and has a fixed address; 0 before.
     unsafe { entry.as_ref() }
+}
+
+/// The thunk of a call site of `code`.
+#[inline(always)]
+pub(crate) fn thunk_of(code: &Code, site: &CallSite) -> usize {
+    match site.thunk.load(Ordering::Acquire) {
+        0 => entry_of(code).map_or(0, |entry| entry.make_thunk(site)),
+        thunk => thunk,
+    }
 }
 
 /// Tells whoever watches about a call through a pointer.

@@ -5,7 +5,7 @@ use super::lanes::{F1, F2, F3};
 use super::op::Ins;
 use super::shape::Lane;
 use llvm::ir::{AtomicOp, IntPredicate, Opcode};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 /// Why a function must be compiled instead of interpreted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -305,8 +305,10 @@ pub(crate) struct CallSite {
     pub through_pointer: Option<u32>,
     /// The type called with.
     pub signature: u32,
-    /// Code that calls a native function of this type.
-    pub thunk: usize,
+    /// Number of the thunk that makes the call of machine code.
+    pub number: u32,
+    /// Its address; 0 before it is used first.
+    pub thunk: AtomicUsize,
 }
 
 /// A callee, as an immediate holds it.

@@ -1,9 +1,10 @@
 //! What the interpreter knows of each function of the program.
 
-use super::code::{Code, LoopHead};
+use super::code::{CallSite, Code, LoopHead};
+use super::demand::Demand;
 use crate::memory::{Cell, Region};
 use std::ptr::null_mut;
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// Calls after which nobody wants to be told: more than can be.
@@ -33,7 +34,7 @@ pub(crate) trait Watch: Send + Sync {
 pub struct FuncEntry {
     /// Where the stub jumps: an adapter that enters the interpreter, or machine code.
     pub(crate) target: AtomicUsize,
-    /// Decoded form that runs; null while machine code does.
+    /// Decoded form that runs; null while machine code does, and before the first call.
     pub(crate) hot: AtomicPtr<Code>,
     /// Address of machine code; 0 if there is none.
     pub(crate) native: AtomicUsize,
@@ -47,8 +48,12 @@ pub struct FuncEntry {
     armed: AtomicI64,
     /// Calls of countdowns that ended.
     counted: AtomicU64,
-    /// Decoded form; absent for functions that are machine code only.
+    /// Decoded form; absent before the first call, and for functions that are machine code only.
     pub(crate) code: OnceLock<Box<Code>>,
+    /// Whether the interpreter cannot express it: what it runs at first is machine code.
+    native_only: AtomicBool,
+    /// Who decodes it, and makes the thunks of its calls. Owns the entry.
+    demand: AtomicPtr<Demand>,
     pub(crate) watch: OnceLock<Arc<dyn Watch>>,
     pub(crate) name: String,
     /// Number of its stub, slot and cell.
@@ -89,6 +94,8 @@ impl FuncEntry {
             armed: AtomicI64::new(NEVER),
             counted: AtomicU64::new(0),
             code: OnceLock::new(),
+            native_only: AtomicBool::new(false),
+            demand: AtomicPtr::new(null_mut()),
             watch: OnceLock::new(),
             name,
             id,
@@ -164,8 +171,82 @@ impl FuncEntry {
         let _ = self.code.set(Box::new(code));
     }
 
+    /// Says who makes what is missing.
+    pub(super) fn set_demand(&self, demand: *const Demand) {
+        self.demand.store(demand.cast_mut(), Ordering::Release);
+    }
+
+    #[allow(unsafe_code)]
+    fn demand(&self) -> Option<&Demand> {
+        // SAFETY: set once by whoever owns the entry, to itself: it lives as long as the entry, at a fixed address.
+        unsafe { self.demand.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Whether it has neither been decoded nor compiled.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.hot.load(Ordering::Acquire).is_null() && self.native.load(Ordering::SeqCst) == 0
+    }
+
+    /// Has it decoded, or compiled if it cannot be, unless that was done before.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn make(&self) {
+        if self.code().is_none() && !self.is_native_only() || self.is_missing() {
+            if let Some(demand) = self.demand() {
+                demand.function(self);
+            }
+        }
+    }
+
+    /// The thunk of one of its call sites, made if it is missing.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn make_thunk(&self, site: &CallSite) -> usize {
+        self.demand().map_or(0, |demand| demand.thunk(site))
+    }
+
+    /// Whether the interpreter cannot express it.
+    pub(crate) fn is_native_only(&self) -> bool {
+        self.native_only.load(Ordering::Acquire)
+    }
+
+    /// Takes machine code for a function that the interpreter cannot express. What was published before stays.
+    pub(super) fn set_native_only(&self, address: usize) {
+        self.native_only.store(true, Ordering::Release);
+        if self.native.load(Ordering::SeqCst) == 0 {
+            self.publish_native(address);
+        }
+    }
+
+    /// From now on the function is decoded at its next call.
+    pub(super) fn publish_undecoded(&self, stub: usize) {
+        self.slot().store(stub, Ordering::Release);
+        self.target
+            .store(self.adapter.load(Ordering::Relaxed), Ordering::Release);
+    }
+
+    /// Lets the interpreter run the decoded form, unless there is machine code already.
+    pub(super) fn publish_first(&self) {
+        let Some(code) = self.code() else {
+            return;
+        };
+        if self.native.load(Ordering::SeqCst) == 0 {
+            self.hot
+                .store((&raw const *code).cast_mut(), Ordering::SeqCst);
+            // Machine code that was published meanwhile may have been told before that there is no form to take away.
+            if self.native.load(Ordering::SeqCst) != 0 && self.has_thunk() {
+                self.hot.store(null_mut(), Ordering::SeqCst);
+            }
+        }
+    }
+
+    fn has_thunk(&self) -> bool {
+        self.thunk.load(Ordering::Acquire) != 0 || self.variadic
+    }
+
     /// From now on calls are interpreted, if the function can be.
     pub(crate) fn publish_interpreted(&self, stub: usize) -> bool {
+        self.make();
         let Some(code) = self.code() else {
             return false;
         };
@@ -180,11 +261,11 @@ impl FuncEntry {
     /// From now on calls run the machine code at `address`. The stub passes on, also what adapters let through while the
     /// words change: an interpreted call that started before ends as one.
     pub(crate) fn publish_native(&self, address: usize) {
-        self.native.store(address, Ordering::Release);
+        self.native.store(address, Ordering::SeqCst);
         self.slot().store(address, Ordering::Release);
         self.target.store(address, Ordering::Release);
-        if self.thunk.load(Ordering::Acquire) != 0 || self.variadic {
-            self.hot.store(null_mut(), Ordering::Release);
+        if self.has_thunk() {
+            self.hot.store(null_mut(), Ordering::SeqCst);
         }
     }
 }

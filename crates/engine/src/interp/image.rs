@@ -4,17 +4,16 @@ use super::bridge;
 use super::call;
 use super::code::Unsupported;
 use super::constants::Addresses;
-use super::decode::{self, Env};
+use super::demand::{Demand, Ir};
 use super::entry::FuncEntry;
-use super::signature::{Numbering, Signature, Thunk};
+use super::signature::Signature;
 use crate::memory::{self, Region, RegionConfig, Symbol, Symbols, Unit};
-use crate::{Cpu, Error, Level};
+use crate::{Cpu, Error};
+use llvm::Module;
 use llvm::ir::{self, Value, View};
-use llvm::{FileType, Module};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::c_void;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 /// Finds the address of a symbol that the program does not define.
 pub type Resolve = Arc<dyn Fn(&str) -> Option<usize> + Send + Sync>;
@@ -30,6 +29,8 @@ pub struct Options {
     pub code_limit: usize,
     /// Backward jumps until they are looked at, at least 1.
     pub heat_step: u32,
+    /// Decode functions at their first call instead of all at once.
+    pub on_demand: bool,
 }
 
 impl Default for Options {
@@ -39,18 +40,17 @@ impl Default for Options {
             compile: None,
             code_limit: 64 << 20,
             heat_step: super::HEAT_STEP,
+            on_demand: false,
         }
     }
 }
 
 /// A program ready to be interpreted. Dropping it frees its variables and code: nothing of it may run any more.
 pub struct Image {
-    names: Names,
+    /// Boxed: functions hold its address.
+    demand: Box<Demand>,
     /// By stub; announced to `call`.
     by_stub: Vec<*const FuncEntry>,
-    unsupported: Vec<Unsupported>,
-    /// Kept: functions the interpreter cannot express, adapters and thunks, stubs.
-    units: Vec<Unit>,
 }
 
 /// What symbols mean.
@@ -78,6 +78,11 @@ impl Names {
         self.stubs + id as usize * bridge::STUB_BYTES
     }
 
+    /// Where adapters enter the interpreter.
+    pub(super) fn enter(&self) -> usize {
+        (call::enter as *const ()).expose_provenance()
+    }
+
     fn cell(&self, function: &str) -> Option<usize> {
         let id = *self.numbers.get(function)?;
         Some(self.region.cell_address(id as usize))
@@ -102,9 +107,8 @@ impl Symbols for Names {
             return Some(Symbol::Data(self.cell(function)? + MISSES_OFFSET));
         }
         if name == bridge::ENTER {
-            let address = (call::enter as *const ()).expose_provenance();
             return Some(Symbol::Function {
-                address,
+                address: self.enter(),
                 slot: None,
             });
         }
@@ -134,41 +138,8 @@ fn code_error(what: &str) -> Error {
     }
 }
 
-/// Compiles adapters and thunks.
-fn compile_bridge(text: &str, cpu: &Cpu, names: &Names) -> Result<Unit, Error> {
-    let context = llvm::Context::new();
-    let mut module = Module::from_ir(&context, "bridge", text)?;
-    let object = Level::O0
-        .machine(cpu)?
-        .emit(&mut module, FileType::Object)?;
-    Ok(memory::link(&names.region, &object, names)?)
-}
-
-/// Machine code of the functions named, taken out of the program; everything else is found at its address.
-fn compile_functions(
-    module: &Module<'_>,
-    wanted: &HashSet<&str>,
-    cpu: &Cpu,
-    names: &Names,
-) -> Result<Unit, Error> {
-    let mut part = module.extract(wanted, &HashSet::new());
-    // Nothing unwinds: no handler is ever reached, and nobody asks what to do.
-    part.run_passes("function(lower-invoke)", None)?;
-    part.functions()
-        .iter()
-        .for_each(llvm::Function::remove_personality);
-    part.run_passes("function(simplifycfg),elim-avail-extern,globaldce", None)?;
-    let object = Level::O1.machine(cpu)?.emit(&mut part, FileType::Object)?;
-    Ok(memory::link(&names.region, &object, names)?)
-}
-
-/// The program's functions, before they have code.
-struct Functions<'m> {
-    /// With a body, in the order of their stubs.
-    defined: Vec<Value<'m>>,
-    types: Vec<(u32, u32, bool)>,
-    unsupported: Vec<Unsupported>,
-}
+/// A function's type in numbers: that of its signature, the words of its parameters, whether there may be more.
+type FunctionType = (u32, u32, bool);
 
 /// A variable's place among all.
 struct Place<'m> {
@@ -178,11 +149,11 @@ struct Place<'m> {
 }
 
 /// Lays out the variables the program defines; gives bytes and alignment of all.
-fn place_variables<'m>(view: View<'m>) -> (Vec<Place<'m>>, usize, usize) {
+fn place_variables(view: View<'static>) -> (Vec<Place<'static>>, usize, usize) {
     let layout = view.layout();
     let mut places = Vec::new();
     let (mut end, mut most) = (0_usize, 64_usize);
-    let defined = |g: &Value<'m>| {
+    let defined = |g: &Value<'static>| {
         !g.is_thread_local() && !g.is_declaration() && !g.name().starts_with("llvm.")
     };
     for variable in view.variables().into_iter().filter(defined) {
@@ -200,10 +171,100 @@ fn place_variables<'m>(view: View<'m>) -> (Vec<Place<'m>>, usize, usize) {
     (places, end, most)
 }
 
+/// Functions after whose call others run on stacks that may be small, or between any two instructions: decoding takes
+/// stack and memory, so everything is decoded before such a program starts.
+const INTERRUPTING: [&str; 8] = [
+    "signal",
+    "bsd_signal",
+    "sysv_signal",
+    "sigset",
+    "sigaction",
+    "pthread_attr_setstack",
+    "pthread_attr_setstacksize",
+    "clone",
+];
+
+fn is_interrupted(view: View<'_>) -> bool {
+    let mut declared = view.functions().into_iter().filter(|f| f.is_declaration());
+    declared.any(|f| INTERRUPTING.contains(&f.name().as_str()))
+}
+
+/// Numbers the functions with a body. Gives the types of those the interpreter can call, and the others.
+fn number_functions(ir: &mut Ir) -> (Vec<FunctionType>, Vec<Unsupported>) {
+    let (mut types, mut unsupported) = (Vec::new(), Vec::new());
+    let layout = ir.addresses.layout;
+    for f in ir.view().functions() {
+        if f.is_declaration() {
+            continue;
+        }
+        let ty = f.value_type();
+        let Some(s) = Signature::of(f, ty, &ty.params(), layout) else {
+            unsupported.push(Unsupported {
+                function: f.name(),
+                instruction: String::new(),
+                reason: format!("parameter or result of a type that cannot be held: {ty}"),
+            });
+            continue;
+        };
+        let (slots, variadic) = (s.callee_slots() as u32, s.variadic);
+        let number = ir.types.number(s.fixed_text(), || s);
+        ir.add(f);
+        types.push((number, slots, variadic));
+    }
+    (types, unsupported)
+}
+
+/// Finds the addresses of functions, variables and what is outside, for constants and by name. False if something is
+/// nowhere: then it matters who refers to it.
+fn find_addresses(ir: &mut Ir, places: &[Place<'static>], names: &mut Names) -> bool {
+    let view = ir.view();
+    let addresses = &mut ir.addresses;
+    for (i, f) in ir.functions.iter().enumerate() {
+        addresses.of.insert(*f, names.stub(i as u32) as u64);
+    }
+    let (first_variable, _) = names.region.variables();
+    for p in places {
+        addresses
+            .of
+            .insert(p.variable, (first_variable + p.at) as u64);
+    }
+    let outside = view
+        .functions()
+        .into_iter()
+        .filter(|f| !f.is_intrinsic())
+        .chain(view.variables())
+        .filter(|v| v.is_declaration() && !v.is_thread_local());
+    let mut is_complete = true;
+    for v in outside {
+        match (names.resolve)(&v.name()) {
+            Some(at) => {
+                addresses.of.insert(v, at as u64);
+            }
+            None if v.is_extern_weak() => {
+                addresses.of.insert(v, 0);
+            }
+            None => is_complete = false,
+        }
+    }
+    names.addresses = addresses
+        .of
+        .iter()
+        .map(|(v, at)| (v.name(), *at))
+        .filter(|(name, _)| !names.numbers.contains_key(name))
+        .collect();
+    for a in view.aliases() {
+        if let Ok(at) = addresses.address(a) {
+            names.addresses.insert(a.name(), at);
+        }
+    }
+    is_complete
+}
+
 impl Image {
     /// Lays out and decodes a program. `module` is linked and verified; its unnamed symbols get names.
     ///
-    /// Functions the interpreter cannot express are compiled here.
+    /// # Errors
+    /// As [`Image::of_bitcode`].
     pub fn new(
         module: &mut Module<'_>,
         cpu: &Cpu,
@@ -211,53 +272,35 @@ impl Image {
         options: Options,
     ) -> Result<Self, Error> {
         ir::name_everything(module, "bareflow.unnamed");
-        let module = &*module;
-        let view = View::new(module);
-        let layout = view.layout();
-        let mut types = Numbering::new();
-        let mut functions = Functions {
-            defined: Vec::new(),
-            types: Vec::new(),
-            unsupported: Vec::new(),
-        };
-        for f in view.functions().into_iter().filter(|f| !f.is_declaration()) {
-            let ty = f.value_type();
-            let Some(s) = Signature::of(f, ty, &ty.params(), layout) else {
-                functions.unsupported.push(Unsupported {
-                    function: f.name(),
-                    instruction: String::new(),
-                    reason: format!("parameter or result of a type that cannot be held: {ty}"),
-                });
-                continue;
-            };
-            let (slots, variadic) = (s.callee_slots() as u32, s.variadic);
-            let number = types.number(s.fixed_text(), || s);
-            functions.defined.push(f);
-            functions.types.push((number, slots, variadic));
-        }
+        Image::of_bitcode(&module.to_bitcode(), cpu, resolve, options)
+    }
 
-        let (places, bytes, align) = place_variables(view);
+    /// The same from the bitcode of a program in which everything has a name.
+    ///
+    /// # Errors
+    /// Memory that cannot be had, symbols that are nowhere, what LLVM cannot compile of what is needed at once.
+    pub fn of_bitcode(
+        bitcode: &[u8],
+        cpu: &Cpu,
+        resolve: Resolve,
+        options: Options,
+    ) -> Result<Self, Error> {
+        let mut ir = Ir::read(bitcode)?;
+        let (types, unsupported) = number_functions(&mut ir);
+        let (places, bytes, align) = place_variables(ir.view());
         let region = Region::new(RegionConfig {
-            slots: functions.defined.len(),
-            cells: functions.defined.len(),
+            slots: ir.functions.len(),
+            cells: ir.functions.len(),
             variable_bytes: bytes,
             variable_align: align,
             code_limit: options.code_limit,
         })?;
-        let entries: Vec<Box<FuncEntry>> = functions
-            .defined
-            .iter()
-            .zip(&functions.types)
+        let entries: Vec<Box<FuncEntry>> = (ir.functions.iter().zip(&types))
             .enumerate()
             .map(|(id, (f, (number, slots, variadic)))| {
-                let id = id as u32;
+                let (name, id) = (f.name(), id as u32);
                 Box::new(FuncEntry::new(
-                    f.name(),
-                    id,
-                    *number,
-                    *slots,
-                    *variadic,
-                    &region,
+                    name, id, *number, *slots, *variadic, &region,
                 ))
             })
             .collect();
@@ -282,192 +325,81 @@ impl Image {
             resolve: with_thread_locals(resolve),
         };
         let mut units = vec![stubs];
-        let mut addresses = Addresses {
-            layout,
-            of: HashMap::new(),
-        };
-        for (i, f) in functions.defined.iter().enumerate() {
-            addresses.of.insert(*f, names.stub(i as u32) as u64);
-        }
-
-        // Addresses of variables, and of what is outside.
-        let (first_variable, _) = region.variables();
-        for p in &places {
-            addresses
-                .of
-                .insert(p.variable, (first_variable + p.at) as u64);
-        }
-        let outside = view
-            .functions()
-            .into_iter()
-            .filter(|f| !f.is_intrinsic())
-            .chain(view.variables())
-            .filter(|v| v.is_declaration() && !v.is_thread_local());
-        for v in outside {
-            match (names.resolve)(&v.name()) {
-                Some(at) => {
-                    addresses.of.insert(v, at as u64);
-                }
-                None if v.is_extern_weak() => {
-                    addresses.of.insert(v, 0);
-                }
-                None => {}
-            }
-        }
-        names.addresses = addresses
-            .of
-            .iter()
-            .map(|(v, at)| (v.name(), *at))
-            .filter(|(name, _)| !names.numbers.contains_key(name))
-            .collect();
-        for a in view.aliases() {
-            if let Ok(at) = addresses.address(a) {
-                names.addresses.insert(a.name(), at);
-            }
-        }
+        let is_complete = find_addresses(&mut ir, &places, &mut names);
 
         // Functions that cannot even be called by the interpreter: their addresses are constants of the others.
-        if !functions.unsupported.is_empty() {
-            let wanted = functions
-                .unsupported
-                .iter()
-                .map(|u| u.function.as_str())
-                .collect();
-            let unit = compile_functions(module, &wanted, cpu, &names)?;
-            for f in view.functions() {
+        if !unsupported.is_empty() {
+            let wanted: Vec<String> = unsupported.iter().map(|u| u.function.clone()).collect();
+            let unit = ir.compile(&wanted, cpu, &names)?;
+            for f in ir.view().functions() {
                 let name = f.name();
-                if let Some(at) = unit.address(&name).filter(|_| wanted.contains(&*name)) {
-                    addresses.of.insert(f, at as u64);
+                if let Some(at) = unit.address(&name).filter(|_| wanted.contains(&name)) {
+                    ir.addresses.of.insert(f, at as u64);
                     names.addresses.insert(name, at as u64);
                 }
             }
             units.push(unit);
         }
-
-        // Code.
-        let mut thunks = Numbering::new();
-        let mut codes = decode_all(
-            &functions,
-            &names,
-            &addresses,
-            &mut types,
-            &mut thunks,
-            options,
-        );
-        let missing: Vec<Unsupported> = codes
-            .iter()
-            .filter_map(|c| c.as_ref().err().cloned())
-            .collect();
-        let compiled = if missing.is_empty() {
-            None
-        } else {
-            let wanted = missing.iter().map(|u| u.function.as_str()).collect();
-            Some(compile_functions(module, &wanted, cpu, &names)?)
-        };
-
-        // Adapters and thunks of functions; thunks of calls.
-        let own: Vec<Option<u32>> = functions
-            .types
-            .iter()
-            .map(|(number, _, variadic)| {
-                let s = &types.items[*number as usize];
-                (!variadic).then(|| thunks.number(s.full_text(), || Thunk::of_call(s)))
-            })
-            .collect();
-        let bridge = compile_bridge(&bridge::module(&types.items, &thunks.items), cpu, &names)?;
-        let address = |name: String| {
-            bridge
-                .address(&name)
-                .ok_or_else(|| code_error(&format!("{name} was not compiled")))
-        };
-        let thunk_at: Vec<usize> = (0..thunks.items.len())
-            .map(|n| address(bridge::thunk_name(n)))
-            .collect::<Result<_, _>>()?;
-        for code in codes.iter_mut().flatten() {
-            code.heat_step = options.heat_step.max(1);
-            for site in &mut code.sites {
-                site.thunk = *thunk_at
-                    .get(site.thunk)
-                    .ok_or_else(|| code_error("a thunk is missing"))?;
-            }
-        }
-        for ((entry, code), thunk) in names.entries.iter().zip(codes).zip(own) {
-            let adapter = address(bridge::adapter_name(entry.signature as usize))?;
-            entry.adapter.store(adapter, Ordering::Relaxed);
-            if let Some(n) = thunk {
-                entry.thunk.store(thunk_at[n as usize], Ordering::Relaxed);
-            }
-            match code {
-                Ok(code) => {
-                    entry.set_code(code);
-                    entry.publish_interpreted(names.stub(entry.id));
-                }
-                Err(_) => {
-                    let unit = compiled.as_ref().and_then(|u| u.address(&entry.name));
-                    entry.publish_native(
-                        unit.ok_or_else(|| code_error("a function was not compiled"))?,
-                    );
-                }
-            }
-        }
-        units.push(bridge);
-        units.extend(compiled);
-
+        let (first_variable, _) = region.variables();
         for p in places {
-            initialise(&addresses, &p, first_variable)?;
+            initialise(&ir.addresses, &p, first_variable)?;
         }
+        let on_demand = options.on_demand && is_complete && !is_interrupted(ir.view());
+
         let by_stub: Vec<*const FuncEntry> = names.entries.iter().map(|b| &raw const **b).collect();
-        announce(names.stubs, &by_stub);
-        let mut unsupported = functions.unsupported;
-        unsupported.extend(missing);
-        Ok(Image {
-            names,
-            by_stub,
-            unsupported,
-            units,
-        })
+        let demand = Box::new(Demand::new(ir, names, cpu, options, unsupported, units));
+        for entry in &demand.names.entries {
+            entry.set_demand(&raw const *demand);
+        }
+        demand.make_borders()?;
+        announce(demand.names.stubs, &by_stub);
+        let image = Image { demand, by_stub };
+        if !on_demand {
+            image.demand.all()?;
+        }
+        Ok(image)
     }
 
     /// Functions that are compiled because the interpreter cannot express them, with the reason.
-    pub fn unsupported(&self) -> &[Unsupported] {
-        &self.unsupported
+    pub fn unsupported(&self) -> Vec<Unsupported> {
+        self.demand.unsupported()
     }
 
     /// All functions with a body, in the order of their numbers.
     pub fn functions(&self) -> impl Iterator<Item = &FuncEntry> {
-        self.names.entries.iter().map(|b| &**b)
+        self.names().entries.iter().map(|b| &**b)
     }
 
     /// The function of that name.
     pub fn function(&self, name: &str) -> Option<&FuncEntry> {
-        let id = *self.names.numbers.get(name)?;
-        self.names.entries.get(id as usize).map(|b| &**b)
+        let id = *self.names().numbers.get(name)?;
+        self.names().entries.get(id as usize).map(|b| &**b)
     }
 
     /// Address of a function or variable, as the guest and machine code see it.
     pub fn address(&self, name: &str) -> Option<u64> {
-        match self.names.numbers.get(name) {
-            Some(id) => Some(self.names.stub(*id) as u64),
-            None => self.names.addresses.get(name).copied(),
+        match self.names().numbers.get(name) {
+            Some(id) => Some(self.names().stub(*id) as u64),
+            None => self.names().addresses.get(name).copied(),
         }
     }
 
     /// The function whose stub is at `address`.
     pub(crate) fn function_at(&self, address: usize) -> Option<&FuncEntry> {
-        let offset = address.checked_sub(self.names.stubs)?;
-        let entry = self.names.entries.get(offset / bridge::STUB_BYTES)?;
+        let offset = address.checked_sub(self.names().stubs)?;
+        let entry = self.names().entries.get(offset / bridge::STUB_BYTES)?;
         (offset % bridge::STUB_BYTES == 0).then_some(&**entry)
     }
 
     /// The unit at an address, among those that stay as long as the image: stubs, adapters, thunks, functions that the
     /// interpreter cannot express.
     pub(crate) fn unit_at(&self, address: usize) -> Option<&Unit> {
-        self.units.iter().find(|u| u.range().contains(&address))
+        self.demand.unit_at(address)
     }
 
     /// What symbols mean, for the linker.
     pub(crate) fn names(&self) -> &Names {
-        &self.names
+        &self.demand.names
     }
 
     /// Address of machine code that calls `main`-like functions: whoever has the right type may call it.
@@ -494,44 +426,6 @@ impl Image {
         }
         Ok(enter(entry, args))
     }
-}
-
-fn decode_all<'m>(
-    functions: &Functions<'m>,
-    names: &Names,
-    addresses: &Addresses<'m>,
-    types: &mut Numbering<Signature>,
-    thunks: &mut Numbering<Thunk>,
-    options: Options,
-) -> Vec<Result<super::Code, Unsupported>> {
-    let entries: HashMap<Value<'m>, &FuncEntry> = functions
-        .defined
-        .iter()
-        .copied()
-        .zip(names.entries.iter().map(|b| &**b))
-        .collect();
-    let mut env = Env {
-        layout: addresses.layout,
-        addresses,
-        entries: &entries,
-        types,
-        thunks,
-        count_blocks: options.count_blocks,
-    };
-    functions
-        .defined
-        .iter()
-        .map(
-            |f| match options.compile.filter(|wanted| wanted(&f.name())) {
-                Some(_) => Err(Unsupported {
-                    function: f.name(),
-                    instruction: String::new(),
-                    reason: "machine code was asked for".into(),
-                }),
-                None => decode::decode(&mut env, *f),
-            },
-        )
-        .collect()
 }
 
 // SAFETY: entries are atomics and code that does not change once it is there; variables are the guest's, shared by its
@@ -575,7 +469,7 @@ fn enter(entry: &FuncEntry, args: &[u64]) -> u64 {
 
 impl Drop for Image {
     fn drop(&mut self) {
-        debug_assert_eq!(self.by_stub.len(), self.names.entries.len());
-        call::forget(self.names.stubs);
+        debug_assert_eq!(self.by_stub.len(), self.names().entries.len());
+        call::forget(self.names().stubs);
     }
 }

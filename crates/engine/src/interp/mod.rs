@@ -1,7 +1,7 @@
 //! Tier 0: an interpreter for LLVM IR.
 //!
 //! ```text
-//!  pristine module --decode, once per function--> Code (16-byte instructions over slots) --run--> results
+//!  pristine module --decode at the first call--> Code (16-byte instructions over slots) --run--> results
 //!        |                     \__ Unsupported: the function is compiled instead, and called through a thunk
 //!        v
 //!  Image: variables in memory, an address for each function, thunks and adapters for machine code
@@ -14,13 +14,15 @@
 //! - Nothing unwinds: an `invoke` is a call. `setjmp` and inline assembly are left to compiled code.
 //!
 //! `unsafe` is what an interpreter of machine-level code is made of; it is kept in `run`, `call`, `memory`, `vector`,
-//! `wide`, and the few lines of `image` that announce functions to machine code.
+//! `wide`, `demand`, which owns the IR, and the few lines of `image` that announce functions to machine code.
 
+mod abi;
 mod bridge;
 mod call;
 mod code;
 mod constants;
 mod decode;
+mod demand;
 mod entry;
 mod image;
 mod lanes;

@@ -301,9 +301,15 @@ pub(crate) unsafe fn run(
                         continue;
                     }
                 }
-                let callee = entry.hot.load(Relaxed);
+                let mut callee = entry.hot.load(Relaxed);
                 if callee.is_null() {
-                    call_native!(entry.thunk.load(Relaxed), entry.native.load(Acquire), count)
+                    if entry.is_missing() {
+                        entry.make();
+                        callee = entry.hot.load(Acquire);
+                    }
+                    if callee.is_null() {
+                        call_native!(entry.thunk.load(Relaxed), entry.native.load(Acquire), count)
+                    }
                 }
                 let (new_fp, end) = push_frame!(callee, fp, ip, code);
                 pass!(new_fp, count);
@@ -636,11 +642,11 @@ pub(crate) unsafe fn run(
                         Some(entry)
                             if entry.signature == site.signature
                                 && !entry.variadic
-                                && !entry.hot.load(Relaxed).is_null() =>
+                                && (!entry.hot.load(Relaxed).is_null() || entry.is_missing()) =>
                         {
                             call_entry!(entry, count)
                         }
-                        _ => call_native!(site.thunk, address, count),
+                        _ => call_native!(call::thunk_of(code!(), site), address, count),
                     }
                 }
                 Op::Ret => {

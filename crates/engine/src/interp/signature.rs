@@ -1,7 +1,7 @@
 //! Types of functions as the System V ABI sees them.
 
 use super::shape::Shape;
-use llvm::ir::{Layout, Type, Value};
+use llvm::ir::{Layout, Type, TypeKind, Value};
 
 /// A parameter or an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) struct Signature {
     /// Type and attributes as IR text.
     pub result: String,
     pub result_shape: Shape,
+    /// Fields of a struct that is the result, each with its byte, if each of them has a shape.
+    pub result_fields: Option<Vec<(Shape, usize)>>,
     pub params: Vec<Param>,
     /// How many parameters are not variadic.
     pub fixed: usize,
@@ -63,6 +65,18 @@ fn attributes<'m>(site: Value<'m>, index: u32, layout: Layout<'m>) -> (String, O
     (text, by_value)
 }
 
+fn fields<'m>(ty: Type<'m>, layout: Layout<'m>) -> Option<Vec<(Shape, usize)>> {
+    if ty.kind() != TypeKind::Struct {
+        return None;
+    }
+    (0..ty.field_count())
+        .map(|i| {
+            let shape = Shape::of(ty.field(i)?, layout)?;
+            Some((shape, layout.field_offset(ty, i) as usize))
+        })
+        .collect()
+}
+
 impl Signature {
     /// Of a function, or of a call (`site`) with the arguments' types. `None` if a type cannot be held in slots.
     pub fn of<'m>(
@@ -93,6 +107,7 @@ impl Signature {
             conv: site.call_conv(),
             result: format!("{text}{result}"),
             result_shape: Shape::of(result, layout)?,
+            result_fields: fields(result, layout),
             params,
             fixed: function_type.params().len(),
             variadic: function_type.is_variadic(),

@@ -27,8 +27,7 @@ impl UnitSymbols<'_> {
         let (header, function) = place.split_once('.')?;
         let header: u32 = header.parse().ok()?;
         let id = self.0.image.function(function)?.id;
-        let mut sites = self.0.sites.get(id as usize)?.iter();
-        let site = sites.find(|s| s.header == header)?;
+        let site = self.0.site(id, header)?;
         Some(Symbol::Data(site.id() as usize))
     }
 }

@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::profile::regions;
 use std::ffi::{CStr, c_char};
 use std::ptr::with_exposed_provenance;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Called by the entry counter of a function.
@@ -49,6 +50,33 @@ impl Site {
     /// What compiled code passes to the hook.
     pub fn id(&self) -> u64 {
         (&raw const *self).expose_provenance() as u64
+    }
+}
+
+/// The sites of one function.
+pub(crate) struct Sites {
+    pub own: Site,
+    /// Of its loops, in the order of [`Code::loops`](crate::interp::Code::loops); made when it has been decoded.
+    loops: OnceLock<Box<[Site]>>,
+}
+
+impl Sites {
+    pub fn new(function: u32) -> Self {
+        Sites {
+            own: Site::new(function, 0),
+            loops: OnceLock::new(),
+        }
+    }
+
+    /// The sites of its loops, whose header blocks are `headers`.
+    pub fn loops(&self, shared: &Shared, headers: impl Iterator<Item = u32>) -> &[Site] {
+        self.loops.get_or_init(|| {
+            let sites: Box<[Site]> = headers
+                .map(|header| Site::new(self.own.function, header))
+                .collect();
+            sites.iter().for_each(|site| site.connect(shared));
+            sites
+        })
     }
 }
 

@@ -43,7 +43,7 @@ use crate::trace::Trace;
 use crate::{Cpu, Error, Level, Program};
 use function::Function;
 pub(crate) use function::{Survey, survey};
-use hooks::Site;
+use hooks::Sites;
 use llvm::Module;
 use llvm::ir::{self, View};
 use queue::{Job, Queue};
@@ -94,7 +94,7 @@ impl Engine {
         prepare(module, cpu)?;
         let bitcode = module.to_bitcode();
         let surveys = survey(View::new(module));
-        Engine::start_pristine(module, bitcode, surveys, cpu, resolve, config)
+        Engine::start_pristine(bitcode, surveys, cpu, resolve, config)
     }
 
     /// Makes a program ready to run that an earlier run prepared, for this CPU and by this build: nothing is left to be
@@ -110,14 +110,11 @@ impl Engine {
     ) -> Result<Engine, Error> {
         let bitcode = prepared.bitcode.to_vec();
         let surveys = prepared.surveys.into_iter().collect();
-        let context = llvm::Context::new();
-        let mut module = Module::from_bitcode(&context, "program", &bitcode)?;
-        Engine::start_pristine(&mut module, bitcode, surveys, cpu, resolve, config)
+        Engine::start_pristine(bitcode, surveys, cpu, resolve, config)
     }
 
     /// As [`Engine::start`], for the pristine program.
     fn start_pristine(
-        module: &mut Module<'_>,
         bitcode: Vec<u8>,
         mut surveys: HashMap<String, function::Survey>,
         cpu: &Cpu,
@@ -135,8 +132,9 @@ impl Engine {
             } else {
                 interp::HEAT_STEP
             },
+            on_demand: true,
         };
-        let image = Image::new(module, cpu, resolve, options)?;
+        let image = Image::of_bitcode(&bitcode, cpu, resolve, options)?;
         let functions: Vec<Function> = image
             .functions()
             .map(|entry| {
@@ -151,16 +149,7 @@ impl Engine {
                 Function::new(profile, survey, mode, thresholds)
             })
             .collect();
-        let sites = image
-            .functions()
-            .map(|entry| {
-                let loops = entry.code().map_or(&[][..], |c| c.loops());
-                std::iter::once(0)
-                    .chain(loops.iter().map(|l| l.block))
-                    .map(|header| Site::new(entry.id, header))
-                    .collect()
-            })
-            .collect();
+        let sites = image.functions().map(|f| Sites::new(f.id)).collect();
         let probes = if config.profile && config.shuffle.is_none() {
             let all = functions.iter().map(|f: &Function| &f.profile);
             Some(probes::Probes::new(&image.names().region, all)?)
@@ -180,8 +169,8 @@ impl Engine {
             desk: crate::snapshot::Desk::default(),
             memory: crate::snapshot::Memory::default(),
         });
-        for site in shared.sites.iter().flat_map(|s| s.iter()) {
-            site.connect(&shared);
+        for sites in &shared.sites {
+            sites.own.connect(&shared);
         }
         let watcher: Arc<Watcher> = Arc::new(Watcher(Arc::downgrade(&shared)));
         for entry in shared.image.functions() {
@@ -246,7 +235,7 @@ impl Engine {
     }
 
     /// Functions that are compiled because the interpreter cannot express them, with the reason.
-    pub fn unsupported(&self) -> &[Unsupported] {
+    pub fn unsupported(&self) -> Vec<Unsupported> {
         self.shared.image.unsupported()
     }
 

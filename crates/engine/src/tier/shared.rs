@@ -11,7 +11,7 @@
 
 use super::config::{Config, Mode};
 use super::function::{Function, Osr};
-use super::hooks::Site;
+use super::hooks::{Site, Sites};
 use super::probes::Probes;
 use super::queue::{Job, Queue};
 use super::unit::Built;
@@ -39,8 +39,8 @@ pub(crate) struct Shared {
     pub image: Image,
     pub config: Config,
     pub functions: Vec<Function>,
-    /// By function: its own site, then those of its loops.
-    pub sites: Vec<Box<[Site]>>,
+    /// By function.
+    pub sites: Vec<Sites>,
     pub queue: Queue,
     pub reclaimer: Reclaimer,
     pub trace: Trace,
@@ -70,6 +70,19 @@ impl Shared {
 
     pub fn function(&self, id: u32) -> &Function {
         &self.functions[id as usize]
+    }
+
+    /// The place of a function that calls hooks: its own if `header` is 0, else that of its loop at this block.
+    pub fn site(&self, id: u32, header: u32) -> Option<&Site> {
+        let sites = self.sites.get(id as usize)?;
+        if header == 0 {
+            return Some(&sites.own);
+        }
+        let entry = self.entry(id);
+        entry.make();
+        let headers = entry.code()?.loops().iter().map(|l| l.block);
+        let mut loops = sites.loops(self, headers).iter();
+        loops.find(|s| s.header == header)
     }
 
     fn now_ns(&self) -> u64 {
@@ -458,7 +471,7 @@ impl Shared {
     /// Drops the code of the function that is called least, but not of `but`: it is interpreted again.
     pub fn evict_coldest(&self, but: u32) {
         let coldest = (0..self.functions.len() as u32)
-            .filter(|id| *id != but && self.entry(*id).code().is_some())
+            .filter(|id| *id != but && !self.entry(*id).is_native_only())
             .filter_map(|id| {
                 let state = self.function(id).state();
                 let has_code =
@@ -550,7 +563,7 @@ impl Shared {
             samples: kept.samples,
             dump: None,
         };
-        if header != 0 && !self.sites[id as usize].iter().any(|s| s.header == header) {
+        if self.site(id, header).is_none() {
             return Err(format!("the function has no loop at block {header}"));
         }
         let linked = super::compiler::link(self, &built, id);
@@ -600,7 +613,7 @@ impl Shared {
         let f = self.function(id);
         let state = f.state();
         let is_told = state.level.is_some() || state.failed.is_some() || state.evicted;
-        if is_told || self.entry(id).code().is_none() {
+        if is_told || self.entry(id).is_native_only() {
             return;
         }
         let calls = self.entry(id).calls();

@@ -161,6 +161,7 @@ impl<'c> Builder<'c> {
         name: &str,
         module: &mut Module<'_>,
     ) -> Result<(), Error> {
+        shared.entry(id).make();
         let Some(code) = shared.entry(id).code() else {
             return Ok(());
         };

@@ -7,6 +7,7 @@ mod fuse;
 mod hooks;
 mod loops;
 mod osr;
+mod outline;
 mod poll;
 mod prepare;
 mod profile;

@@ -11,6 +11,7 @@ use crate::interp::op::{ARGS, Ins, Op};
 use crate::interp::shape::Shape;
 use crate::interp::signature::{Signature, Thunk};
 use llvm::ir::{Opcode, Value, ValueKind};
+use std::sync::atomic::AtomicUsize;
 
 impl<'m> Decoder<'_, '_, 'm> {
     pub(super) fn call(&mut self, v: Value<'m>, block: usize) -> Result<(), Reason> {
@@ -52,7 +53,7 @@ impl<'m> Decoder<'_, '_, 'm> {
             .env
             .types
             .number(signature.fixed_text(), || signature.clone());
-        if let Some(entry) = self.env.entries.get(&callee)
+        if let Some(entry) = self.env.entry(callee)
             && entry.signature == number
             && !signature.variadic
         {
@@ -73,7 +74,8 @@ impl<'m> Decoder<'_, '_, 'm> {
                 callee: address,
                 through_pointer,
                 signature: number,
-                thunk: thunk as usize,
+                number: thunk,
+                thunk: AtomicUsize::new(0),
             });
             self.emit(Op::CallInd, d, count, 0, self.code.sites.len() as i64 - 1);
         }

@@ -36,14 +36,22 @@ use std::sync::atomic::AtomicU64;
 pub(crate) struct Env<'e, 'm> {
     pub layout: Layout<'m>,
     pub addresses: &'e Addresses<'m>,
-    /// Interpreted or interpretable functions.
-    pub entries: &'e HashMap<Value<'m>, &'e FuncEntry>,
+    /// Functions the interpreter can call, by number.
+    pub numbers: &'e HashMap<Value<'m>, u32>,
+    pub entries: &'e [Box<FuncEntry>],
     /// Types of functions, by what calls must have in common.
     pub types: &'e mut Numbering<Signature>,
     /// Types of calls of machine code.
     pub thunks: &'e mut Numbering<Thunk>,
     /// Whether executions of basic blocks are counted.
     pub count_blocks: bool,
+}
+
+impl<'e, 'm> Env<'e, 'm> {
+    fn entry(&self, function: Value<'m>) -> Option<&'e FuncEntry> {
+        let number = *self.numbers.get(&function)?;
+        self.entries.get(number as usize).map(|e| &**e)
+    }
 }
 
 /// Why an instruction cannot be expressed.

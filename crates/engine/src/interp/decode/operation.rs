@@ -11,6 +11,7 @@ use crate::interp::shape::Shape;
 use crate::interp::signature::{Operation, Signature, Thunk};
 use llvm::ir::{TypeKind, Value};
 use std::fmt::Write;
+use std::sync::atomic::AtomicUsize;
 
 /// Intrinsics that concern the frame of the function they stand in.
 const OF_THE_FRAME: [&str; 4] = ["flags", "seh", "int", "cet"];
@@ -105,7 +106,8 @@ impl<'m> Decoder<'_, '_, 'm> {
             callee: address,
             through_pointer: None,
             signature: u32::MAX,
-            thunk: thunk as usize,
+            number: thunk,
+            thunk: AtomicUsize::new(0),
         });
         self.emit(Op::CallInd, d, count, 0, self.code.sites.len() as i64 - 1);
         self.pass(&slots);

@@ -1,0 +1,16 @@
+// Bodies of functions read when they are asked for.
+
+#include "shim.h"
+#include "llvm/Support/Error.h"
+
+using namespace llvm;
+
+/// Reads the body of a function that was left out. Null, or what is wrong with it.
+extern "C" char *bareflow_read_body(LLVMValueRef raw) {
+  if (Error error = unwrap<Function>(raw)->materialize())
+    return bareflow::message(toString(std::move(error)));
+  return nullptr;
+}
+
+/// Makes a function a declaration; it stays the same object.
+extern "C" void bareflow_forget_body(LLVMValueRef raw) { unwrap<Function>(raw)->deleteBody(); }
