@@ -42,6 +42,8 @@ pub struct Code {
     pub(crate) back_edges: AtomicU64,
     /// Backward jumps in a step, at least 1.
     pub(crate) heat_step: u32,
+    /// Whether it has instructions of the processor that are executed one by one: compiled, it is faster by far.
+    pub(crate) is_costly: bool,
     /// Words of the result.
     pub(crate) result_words: usize,
     /// Address of the function's entry.
@@ -127,6 +129,11 @@ impl Code {
     /// Loop headers with the values alive there.
     pub fn loops(&self) -> &[LoopHead] {
         &self.loops
+    }
+
+    /// Whether it should leave the interpreter as soon as it can, whatever its heat.
+    pub fn is_costly(&self) -> bool {
+        self.is_costly
     }
 
     /// The instructions as text, one a line.

@@ -130,7 +130,7 @@ impl Ir {
         };
         let mut code = decode::decode(&mut env, function)?;
         code.heat_step = options.heat_step.max(1);
-        self.module.forget_body(name);
+        self.module.unread_body(name);
         Ok(code)
     }
 }

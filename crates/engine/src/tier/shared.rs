@@ -16,7 +16,7 @@ use super::probes::Probes;
 use super::queue::{Job, Queue};
 use super::unit::Built;
 use crate::Level;
-use crate::interp::{FuncEntry, Image, LoopHead, Watch};
+use crate::interp::{Code, FuncEntry, Image, LoopHead, Watch};
 use crate::memory::{Reclaimer, Unit};
 use crate::profile::Tier;
 use crate::trace::{EventKind, Trace};
@@ -112,6 +112,9 @@ impl Shared {
         let gain = lately.saturating_mul(if is_interpreted { 8 } else { 1 });
         match job {
             Job::Osr(..) => gain.saturating_add(1 << 62),
+            Job::Function(..) if is_interpreted && self.is_costly(id) => {
+                gain.saturating_add(1 << 61)
+            }
             Job::Function(..) => gain,
         }
     }
@@ -132,10 +135,18 @@ impl Shared {
         match f.mode {
             Mode::Interpret => None,
             Mode::Fixed(level) => Some(level),
-            Mode::Auto => f
-                .thresholds
-                .level(self.entry(id).calls(), f.profile.back_edges.load(Relaxed)),
+            Mode::Auto => {
+                let (calls, back_edges) =
+                    (self.entry(id).calls(), f.profile.back_edges.load(Relaxed));
+                let least = self.is_costly(id).then_some(Level::O1);
+                f.thresholds.level(calls, back_edges).max(least)
+            }
         }
+    }
+
+    /// Whether the interpreter expresses a function only by detours: it is compiled from its first call on.
+    fn is_costly(&self, id: u32) -> bool {
+        self.entry(id).code().is_some_and(Code::is_costly)
     }
 
     /// Calls until the function is to be looked at again.
@@ -431,6 +442,10 @@ impl Watch for Watcher {
             return;
         };
         shared.reclaimer.poll();
+        // What it looks like decides with its heat.
+        if shared.function(entry.id).mode == Mode::Auto && entry.is_missing() {
+            entry.make();
+        }
         if let Some(args) = args.filter(|_| shared.config.profile) {
             let f = shared.function(entry.id);
             let words = f.survey.words.iter();

@@ -62,7 +62,7 @@ impl<'c> Module<'c> {
 
     /// Drops the body of a function, which becomes a declaration: it saves memory where a body was used once. Nothing may
     /// hold a handle to anything inside it.
-    pub fn forget_body(&self, name: &str) {
+    pub fn unread_body(&self, name: &str) {
         if let Some(f) = self.function(name).filter(|f| !f.is_declaration()) {
             // SAFETY: a function of this module; nobody refers to what is inside it, as the caller promised.
             unsafe { bareflow_forget_body(f.raw()) }
@@ -90,7 +90,7 @@ define i32 @g(i32 %x) {\n  ret i32 %x\n}";
         module.read_body("f").unwrap();
         module.read_body("f").unwrap();
         assert_eq!((size("f"), size("g")), (2, 0));
-        module.forget_body("f");
+        module.unread_body("f");
         assert!(module.function("f").unwrap().is_declaration());
         module.read_body("g").unwrap();
         assert_eq!(size("g"), 1);

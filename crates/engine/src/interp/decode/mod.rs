@@ -113,6 +113,7 @@ pub(crate) fn decode<'m>(env: &mut Env<'_, 'm>, function: Value<'m>) -> Result<C
         loops: Vec::new(),
         back_edges: AtomicU64::new(0),
         heat_step: crate::interp::HEAT_STEP,
+        is_costly: false,
         result_words: function
             .value_type()
             .result()

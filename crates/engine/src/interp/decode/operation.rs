@@ -28,6 +28,7 @@ impl<'m> Decoder<'_, '_, 'm> {
         if OF_THE_FRAME.contains(&kind) {
             return Err(format!("intrinsic {name}"));
         }
+        self.code.is_costly = true;
         let args = v.args();
         let mut literals = Vec::new();
         let mut declaration = format!("declare {} @{name}(", v.ty());
