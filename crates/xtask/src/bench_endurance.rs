@@ -250,6 +250,7 @@ pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
         }
         fsck(paths, disk).with_context(|| what.clone())?;
         before = after;
+        eprintln!("{what}: {killed} killed, {} boots counted", before.boots);
         if round % 20 == 0 {
             whole(paths, disk).with_context(|| format!("after {what}"))?;
             before = look(disk)?;
