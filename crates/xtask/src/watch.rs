@@ -4,7 +4,6 @@
 //! ptrace from its first instruction, all its threads too.
 
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -25,6 +24,9 @@ const INT3: u8 = 0xCC;
 
 /// Runs a base runtime with arguments until it ends; what it writes goes to ours. Gives what ran.
 pub fn watch(runtime: &Path, link: &LinkData, arguments: &[String]) -> Result<Coverage> {
+    let runtime = &*runtime
+        .canonicalize()
+        .with_context(|| format!("cannot find {}", runtime.display()))?;
     // Waits until it is watched before it becomes the program.
     let mut child = Command::new("sh")
         .args(["-c", "read go; exec \"$@\" </dev/null", "sh"])
@@ -45,7 +47,7 @@ pub fn watch(runtime: &Path, link: &LinkData, arguments: &[String]) -> Result<Co
         .write_all(b"go\n")?;
     let image = read(runtime)?;
     let mut coverage = Coverage::new(link);
-    let mut memory = None;
+    let mut planted = false;
     loop {
         let status = waitpid(None, Some(WaitPidFlag::__WALL)).context("waiting for the program")?;
         let (thread, signal) = match status {
@@ -58,19 +60,22 @@ pub fn watch(runtime: &Path, link: &LinkData, arguments: &[String]) -> Result<Co
                 bail!("the watched program was ended by {signal}")
             }
             WaitStatus::PtraceEvent(pid, _, event) => {
-                if event == ptrace::Event::PTRACE_EVENT_EXEC as i32 && memory.is_none() {
-                    memory = Some(plant(pid, link)?);
+                // The shell's own start may be seen, too.
+                let is_exec = event == ptrace::Event::PTRACE_EVENT_EXEC as i32;
+                let began = || std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+                if is_exec && !planted && began().as_deref() == Some(runtime) {
+                    planted = true;
+                    plant(pid, link)?;
                 }
                 (pid, None)
             }
             WaitStatus::Stopped(pid, Signal::SIGTRAP) => {
-                let memory = memory.as_ref().context("a trap before the program began")?;
                 let mut registers = ptrace::getregs(pid)?;
                 let address = registers.rip - 1;
                 match link.functions.starting_at(address) {
                     Some(function) => {
                         coverage.note_function(function);
-                        memory.write_all_at(&[first_byte(&image, address)?], address)?;
+                        poke(pid, address, first_byte(&image, address)?)?;
                         registers.rip = address;
                         ptrace::setregs(pid, registers)?;
                         (pid, None)
@@ -105,19 +110,25 @@ pub fn record(paths: &Paths, file: &Path, arguments: &[String]) -> Result<()> {
         .with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Puts a breakpoint on every function; gives the program's memory.
-fn plant(process: Pid, link: &LinkData) -> Result<std::fs::File> {
-    let memory = std::fs::File::options()
-        .read(true)
-        .write(true)
-        .open(format!("/proc/{process}/mem"))
-        .context("cannot open the program's memory")?;
+/// Puts a breakpoint on every function.
+fn plant(process: Pid, link: &LinkData) -> Result<()> {
     for function in 0..link.functions.len() {
         if let Some((address, _)) = link.functions.get(function) {
-            memory.write_all_at(&[INT3], address)?;
+            poke(process, address, INT3)?;
         }
     }
-    Ok(memory)
+    Ok(())
+}
+
+/// Writes one byte into the memory of a process that is stopped.
+fn poke(process: Pid, address: u64, byte: u8) -> Result<()> {
+    let word = (address & !7) as ptrace::AddressType;
+    let mut bytes = ptrace::read(process, word)
+        .with_context(|| format!("cannot read the program at {address:#x}"))?
+        .to_le_bytes();
+    bytes[(address & 7) as usize] = byte;
+    ptrace::write(process, word, i64::from_le_bytes(bytes))
+        .with_context(|| format!("cannot write the program at {address:#x}"))
 }
 
 /// The byte of the image at an address.
