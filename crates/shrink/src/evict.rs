@@ -61,11 +61,26 @@ pub enum EvictError {
 }
 
 /// How to evict.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Options {
+    /// Most bytes of code and constants that are hot. What ran in later boots goes first; of what ran in the same boot,
+    /// small functions go before large ones, since more of them fit.
+    pub max_resident: usize,
     /// Atoms in the order in which they are laid out; the base's order if it is empty.
     pub order: Vec<u32>,
 }
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_resident: usize::MAX,
+            order: Vec::new(),
+        }
+    }
+}
+
+/// What an evicted runtime may keep in memory: the promise of SPECIFICATION.md, with room for the tables in front.
+pub const MAX_RESIDENT: usize = 10_000_000 - 64 * 1024;
 
 /// An evicted image.
 #[derive(Debug)]
@@ -195,7 +210,7 @@ pub fn evict_linked(
             image: hex(&image),
         });
     }
-    let parts = parts(link, coverage);
+    let parts = parts(link, coverage, options.max_resident);
     let layout = Layout::new(&link.atoms, &parts, &options.order)?;
     let memory = Base {
         file: base,
@@ -225,55 +240,108 @@ pub fn evict_linked(
     })
 }
 
-/// What is hot: code that ran, and constants reachable from it without passing through other code.
-pub fn parts(link: &LinkData, coverage: &Coverage) -> Vec<Part> {
+/// What is hot: code that ran, and constants reachable from it without passing through other code; the latest first,
+/// as long as there is room.
+pub fn parts(link: &LinkData, coverage: &Coverage, max_resident: usize) -> Vec<Part> {
     let atoms = &link.atoms;
-    let mut hot = vec![false; atoms.len()];
-    for (index, hot) in hot.iter_mut().enumerate() {
-        *hot = coverage.wants(index) || atoms[index].kind == Kind::Glue;
+    let references = References::new(link);
+    // When each piece of code ran last.
+    let mut last = vec![0u16; atoms.len()];
+    for (index, last) in last.iter_mut().enumerate() {
+        *last = match atoms[index].kind {
+            Kind::Glue => u16::MAX,
+            _ => coverage.last_wanted(index),
+        };
     }
     for function in 0..link.functions.len() {
-        if coverage.ran(function)
-            && let Some((address, _)) = link.functions.get(function)
+        if let Some((address, _)) = link.functions.get(function)
             && let Some(atom) = link.atom_at(address)
         {
-            hot[atom] = true;
+            last[atom] = last[atom].max(coverage.last_run(function));
         }
     }
-    // Relocations ascend by site, so those of an atom lie together; a reference backwards needs another round.
-    loop {
-        let mut changed = false;
-        let mut own = 0;
-        for relocation in link.relocations() {
-            while own < atoms.len() && atoms[own].end() <= relocation.site {
-                own += 1;
-            }
-            let Some(true) = hot.get(own) else { continue };
-            let target = relocation.target as usize;
-            let followed = matches!(
-                atoms[target].kind,
-                Kind::Rodata | Kind::Merged | Kind::Relro | Kind::Data
-            );
-            if followed && !hot[target] {
-                hot[target] = true;
-                changed |= target <= own;
-            }
+    let mut wanted: Vec<usize> = (0..atoms.len()).filter(|&atom| last[atom] > 0).collect();
+    wanted.sort_by_key(|&atom| (std::cmp::Reverse(last[atom]), atoms[atom].bytes, atom));
+    let mut state = vec![0u8; atoms.len()]; // 0 not looked at, 1 hot, 2 warm
+    let mut resident = 0usize;
+    let mut reached = Vec::new();
+    for &atom in &wanted {
+        references.reach(atom, &state, &mut reached);
+        // Padding before each counts as half of its alignment.
+        let needed: usize = reached
+            .iter()
+            .map(|&index| &atoms[index])
+            .filter(|atom| atom.kind.moves())
+            .map(|atom| atom.bytes as usize + (1 << atom.align_log2) / 2)
+            .sum();
+        let fits = resident.saturating_add(needed) <= max_resident || last[atom] == u16::MAX;
+        if fits {
+            resident += needed;
         }
-        if !changed {
-            break;
+        for &index in &reached {
+            // What did not fit with one may fit with another.
+            if fits || state[index] == 0 {
+                state[index] = if fits { 1 } else { 2 };
+            }
         }
     }
     atoms
         .iter()
-        .zip(hot)
-        .map(|(atom, hot)| match (atom.kind, hot) {
-            (Kind::Text | Kind::Glue, true) => Part::HotCode,
-            (Kind::Text | Kind::Glue, false) => Part::ColdCode,
+        .zip(state)
+        .map(|(atom, state)| match (atom.kind, state) {
             (kind, _) if !kind.moves() => Part::Fixed,
-            (_, true) => Part::HotConstants,
-            (_, false) => Part::ColdConstants,
+            (Kind::Text | Kind::Glue, 1) => Part::HotCode,
+            (Kind::Text | Kind::Glue, 2) => Part::WarmCode,
+            (Kind::Text | Kind::Glue, _) => Part::ColdCode,
+            (_, 1) => Part::HotConstants,
+            (_, 2) => Part::WarmConstants,
+            _ => Part::ColdConstants,
         })
         .collect()
+}
+
+/// What each atom refers to, as far as constants and tables are concerned.
+struct References {
+    starts: Vec<u32>, // by atom, into targets
+    targets: Vec<u32>,
+}
+
+impl References {
+    fn new(link: &LinkData) -> Self {
+        let atoms = &link.atoms;
+        let mut starts = vec![0u32];
+        let mut targets: Vec<u32> = Vec::new();
+        for relocation in link.relocations() {
+            let followed = matches!(
+                atoms[relocation.target as usize].kind,
+                Kind::Rodata | Kind::Merged | Kind::Relro | Kind::Data
+            );
+            // Relocations ascend by site, so those of an atom lie together.
+            while starts.len() <= atoms.len() && atoms[starts.len() - 1].end() <= relocation.site {
+                starts.push(targets.len() as u32);
+            }
+            if followed {
+                targets.push(relocation.target);
+            }
+        }
+        starts.resize(atoms.len() + 1, targets.len() as u32);
+        Self { starts, targets }
+    }
+
+    /// The atom and all constants and tables that it leads to, those left out that are hot already.
+    fn reach(&self, from: usize, state: &[u8], out: &mut Vec<usize>) {
+        out.clear();
+        let mut seen = std::collections::HashSet::new();
+        let mut open = vec![from];
+        while let Some(atom) = open.pop() {
+            if state[atom] == 1 || !seen.insert(atom) {
+                continue;
+            }
+            out.push(atom);
+            let range = self.starts[atom] as usize..self.starts[atom + 1] as usize;
+            open.extend(self.targets[range].iter().map(|&target| target as usize));
+        }
+    }
 }
 
 fn put(bytes: &mut [u8], at: usize, value: u64, size: usize) {
@@ -571,4 +639,228 @@ pub fn cold_file(evicted: &Evicted, build_id: &[u8; 20]) -> Result<Vec<u8>, Evic
         Some(lz4_flex::compress(block))
     })
     .map_err(EvictError::Cold)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use formats::relink::{Atom, Field, Relocation};
+
+    const BASE: u64 = 0x1000_0000;
+    const ID: [u8; 20] = [9; 20];
+
+    /// A runtime of three functions, a constant and a table, and its link data.
+    ///
+    /// `f` refers to the constant and calls `g`; the table (variables) holds the addresses of `g` and of the constant.
+    pub fn tiny() -> (Vec<u8>, LinkData) {
+        let mut elf = vec![0u8; 0x3020];
+        elf[..4].copy_from_slice(b"\x7fELF");
+        (elf[4], elf[5], elf[6]) = (2, 1, 1);
+        put(&mut elf, 16, 2, 2);
+        put(&mut elf, 18, 62, 2);
+        put(&mut elf, 24, BASE + 0x1000, 8);
+        put(&mut elf, 32, 64, 8);
+        put(&mut elf, 54, 56, 2);
+        put(&mut elf, 56, 5, 2);
+        let loads = [
+            (PT_PHDR.into(), PF_R, 64, BASE + 64, 280),
+            (1, PF_R, 0, BASE, 0x400),
+            (1, PF_R | PF_X, 0x1000, BASE + 0x1000, 0x100),
+            (1, PF_R | 2, 0x3000, BASE + 0x20_0000, 0x20),
+            (4, PF_R, 0x200, BASE + 0x200, 0x24),
+        ];
+        for (index, (kind, flags, offset, address, bytes)) in loads.into_iter().enumerate() {
+            let at = 64 + 56 * index;
+            put(&mut elf, at, kind, 4);
+            put(&mut elf, at + 4, flags.into(), 4);
+            put(&mut elf, at + 8, offset, 8);
+            put(&mut elf, at + 16, address, 8);
+            put(&mut elf, at + 32, bytes, 8);
+            put(&mut elf, at + 40, bytes, 8);
+        }
+        put(&mut elf, 0x200, 4, 4);
+        put(&mut elf, 0x204, 20, 4);
+        put(&mut elf, 0x208, 3, 4);
+        elf[0x20C..0x210].copy_from_slice(b"GNU\0");
+        elf[0x210..0x224].copy_from_slice(&ID);
+        elf[0x300..0x310].fill(0xAA);
+        elf[0x1000..0x1100].fill(0x90);
+        let atom = |address, bytes, kind| Atom {
+            address: BASE + address,
+            bytes,
+            kind,
+            align_log2: 4,
+            source: 0,
+        };
+        let atoms = vec![
+            atom(0, 0x224, Kind::Fixed),
+            atom(0x300, 16, Kind::Rodata),
+            atom(0x1000, 0x40, Kind::Glue),
+            atom(0x1040, 0x40, Kind::Text), // f
+            atom(0x1080, 0x80, Kind::Text), // g
+            atom(0x20_0000, 0x20, Kind::Relro),
+        ];
+        let relocation = |site, field, target| Relocation {
+            site: BASE + site,
+            field,
+            target,
+        };
+        // f: the constant at +4 of it; g at +8 of it. The glue calls f.
+        put(&mut elf, 0x1010, (0x1040 - 0x1014) as u64, 4);
+        put(&mut elf, 0x1044, (0x304i64 - 0x1048) as u64, 4);
+        put(&mut elf, 0x1050, (0x1088 - 0x1054) as u64, 4);
+        put(&mut elf, 0x1084, BASE + 0x1040, 4);
+        put(&mut elf, 0x3000, BASE + 0x1080, 8);
+        put(&mut elf, 0x3008, BASE + 0x308, 8);
+        let relocations = vec![
+            relocation(0x1010, Field::Relative32, 3),
+            relocation(0x1044, Field::Relative32, 1),
+            relocation(0x1050, Field::Relative32, 4),
+            relocation(0x1084, Field::Absolute32, 3),
+            relocation(0x20_0000, Field::Absolute64, 4),
+            relocation(0x20_0008, Field::Absolute64, 1),
+        ];
+        let functions = Functions::new(vec![
+            (BASE + 0x1000, 0x40),
+            (BASE + 0x1040, 0x40),
+            (BASE + 0x1080, 0x80),
+        ])
+        .unwrap();
+        let contents = [
+            (link::FUNCTIONS, functions.encode()),
+            (relink::ATOMS, relink::encode_atoms(&atoms, 1)),
+            (
+                relink::RELOCATIONS,
+                relink::encode_relocations(&relocations),
+            ),
+            (
+                relink::SOURCES,
+                relink::encode_names(&[b"LLVMCore\tValue.cpp".to_vec()]),
+            ),
+            (
+                relink::NAMES,
+                relink::encode_names(&[b"_start".to_vec(), b"f".to_vec(), b"g".to_vec()]),
+            ),
+        ];
+        let sections: Vec<_> = contents.iter().map(|(k, c)| section(*k, c)).collect();
+        let file = link::encode(&ID, &sections).unwrap();
+        (elf, LinkData::open(&file).unwrap())
+    }
+
+    /// The image as it would be in memory.
+    fn loaded(evicted: &Evicted) -> impl Fn(u64, usize) -> u64 + use<> {
+        let file = [evicted.hot.as_slice(), &evicted.cold].concat();
+        let elf = Executable::parse(&file, file.len() as u64).unwrap();
+        move |address, bytes| {
+            let segment = elf
+                .segments
+                .iter()
+                .find(|s| (s.address..s.end()).contains(&address))
+                .unwrap();
+            get(
+                &file,
+                (segment.file_offset + address - segment.address) as usize,
+                bytes,
+            )
+        }
+    }
+
+    fn check(coverage: &Coverage, options: &Options) -> Evicted {
+        let (base, link) = tiny();
+        let evicted = evict_linked(&base, &link, coverage, options).unwrap();
+        let moves = Moves::open(&evicted.link, &link).unwrap();
+        let at = |base: usize| {
+            let index = (0..3).find(|&i| moves.base_function(i) == base).unwrap();
+            moves.functions.get(index).unwrap().0
+        };
+        let (start, f, g) = (at(0), at(1), at(2));
+        let memory = loaded(&evicted);
+        let distance = |address: u64| {
+            let field = memory(address, 4) as u32 as i32;
+            (address + 4).wrapping_add_signed(field.into())
+        };
+        assert_eq!(get(&evicted.hot, 24, 8), start);
+        assert_eq!(distance(start + 0x10), f);
+        assert_eq!(distance(f + 0x10), g + 8);
+        assert_eq!(memory(g + 4, 4), f);
+        assert_eq!(memory(BASE + 0x20_0000, 8), g);
+        let constant = distance(f + 4);
+        assert_eq!(memory(constant, 4), 0xAAAA_AAAA);
+        assert_eq!(memory(BASE + 0x20_0008, 8), constant + 4);
+        assert_eq!(relink::build_id(&evicted.hot), Some(ID));
+        evicted
+    }
+
+    #[test]
+    fn every_reference_follows_whatever_is_hot_and_in_any_order() {
+        let (_, link) = tiny();
+        for bits in 0..8u32 {
+            for order in [vec![], vec![5, 4, 3, 2, 1, 0], vec![0, 3, 1, 4, 2, 5]] {
+                let mut coverage = Coverage::new(&link);
+                for function in (0..3).filter(|f| bits >> f & 1 == 1) {
+                    coverage.note_function(function);
+                }
+                check(
+                    &coverage,
+                    &Options {
+                        order,
+                        ..Options::default()
+                    },
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn constants_stay_with_the_code_that_needs_them() {
+        let (_, link) = tiny();
+        let part = |functions: &[usize]| {
+            let mut coverage = Coverage::new(&link);
+            functions.iter().for_each(|&f| coverage.note_function(f));
+            parts(&link, &coverage, usize::MAX)[1]
+        };
+        assert_eq!(part(&[]), Part::ColdConstants);
+        assert_eq!(part(&[2]), Part::ColdConstants);
+        assert_eq!(part(&[1]), Part::HotConstants);
+    }
+
+    #[test]
+    fn what_ran_lately_stays_when_there_is_no_room_for_all() {
+        let (_, link) = tiny();
+        let mut coverage = Coverage::new(&link);
+        coverage.begin_boot();
+        coverage.note_function(1);
+        coverage.begin_boot();
+        coverage.note_function(2);
+        let found = parts(&link, &coverage, 0x40 + 0x80 + 16);
+        assert_eq!(found[3..5], [Part::WarmCode, Part::HotCode]);
+        assert_eq!(found[1], Part::WarmConstants);
+    }
+
+    #[test]
+    fn other_builds_and_damaged_images_are_refused() {
+        let (mut base, link) = tiny();
+        let coverage = Coverage::new(&link);
+        let options = Options::default();
+        base[0x210] ^= 1;
+        let error = evict_linked(&base, &link, &coverage, &options).unwrap_err();
+        assert!(matches!(error, EvictError::Build { .. }), "{error}");
+        let (base, _) = tiny();
+        for end in 0..base.len() {
+            assert!(evict_linked(&base[..end], &link, &coverage, &options).is_err());
+        }
+    }
+
+    #[test]
+    fn stray_relocations_are_refused() {
+        let (base, link) = tiny();
+        let mut broken = link.clone();
+        broken.atoms[3].bytes = 4; // the relocation at +4 of f lies in no atom now
+        let error = evict_linked(&base, &broken, &Coverage::new(&link), &Options::default());
+        let relink = error.unwrap_err();
+        assert!(
+            matches!(relink, EvictError::Relink(RelinkError::Stray { .. })),
+            "{relink}"
+        );
+    }
 }

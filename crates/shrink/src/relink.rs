@@ -28,6 +28,10 @@ pub enum Part {
     HotCode,
     /// It does not move.
     Fixed,
+    /// Constants that were needed, but not lately: in front of the cold ones, close together.
+    WarmConstants,
+    /// Code that ran, but not lately.
+    WarmCode,
     /// Constants that nobody needed.
     ColdConstants,
     /// Code that never ran.
@@ -163,9 +167,11 @@ impl Layout {
             .unwrap_or(hot_code.end)
             .max(hot_code.end)
             .next_multiple_of(COLD_ALIGN);
-        let constants = place(cold, Part::ColdConstants);
-        let cold_code = constants.next_multiple_of(16);
-        let end = place(cold_code, Part::ColdCode).next_multiple_of(PAGE);
+        let warm = place(cold, Part::WarmConstants);
+        let constants = place(warm, Part::ColdConstants);
+        let cold_code = constants.next_multiple_of(PAGE);
+        let warm = place(cold_code, Part::WarmCode);
+        let end = place(warm, Part::ColdCode).next_multiple_of(PAGE);
         Ok(Self {
             moved,
             hot_constants,

@@ -47,13 +47,13 @@ pub fn watch(runtime: &Path, link: &LinkData, arguments: &[String]) -> Result<Co
         .write_all(b"go\n")?;
     let image = read(runtime)?;
     let mut coverage = Coverage::new(link);
+    coverage.begin_boot();
     let mut planted = false;
     loop {
         let status = waitpid(None, Some(WaitPidFlag::__WALL)).context("waiting for the program")?;
         let (thread, signal) = match status {
             WaitStatus::Exited(pid, code) if pid == main => {
                 ensure!(code == 0, "the watched program ended with code {code}");
-                coverage.boots = 1;
                 return Ok(coverage);
             }
             WaitStatus::Signaled(pid, signal, _) if pid == main => {
@@ -103,7 +103,9 @@ pub fn record(paths: &Paths, file: &Path, arguments: &[String]) -> Result<()> {
         link.functions.len()
     );
     if file.exists() {
-        coverage.merge(&Coverage::decode(&read(file)?, &link)?)?;
+        let mut all = Coverage::decode(&read(file)?, &link)?;
+        all.merge(&coverage)?;
+        coverage = all;
         println!("{} with what ran before", coverage.functions_run());
     }
     std::fs::write(file, coverage.encode())
