@@ -47,6 +47,8 @@ pub enum Command {
     Converge(ConvergeArgs),
     /// Feed given tokens to a language model and print its choices and the perplexity
     Eval(EvalArgs),
+    /// Evict from an image's runtime what was measured never to run
+    Shrink(ShrinkArgs),
     /// Turn an image's program into machine code that needs no runtime
     Export(ExportArgs),
     /// Run C or LLVM IR as a Linux process: interpreted first, compiled where it is hot (`exec --help` tells all)
@@ -426,6 +428,32 @@ pub enum ExportCpu {
     /// Any
     #[value(name = "x86-64")]
     V1,
+}
+
+/// `bareflow shrink`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bareflow shrink app.img                             by the coverage that the machine kept on its disk
+  bareflow shrink app.img --report report/ --dry-run  only tell what of the runtime ran, with a picture")]
+pub struct ShrinkArgs {
+    /// Image whose runtime shrinks
+    pub image: PathBuf,
+    /// A record of coverage instead of what the machine kept (`inspect --record` takes one out)
+    #[arg(long, value_name = "FILE")]
+    pub coverage: Option<PathBuf>,
+    /// Write what ran by library and object: text, JSON, HTML, SVG
+    #[arg(long, value_name = "FOLDER")]
+    pub report: Option<PathBuf>,
+    /// Most bytes of code and constants that stay in memory; what ran last stays first
+    #[arg(long, value_name = "BYTES")]
+    pub resident: Option<usize>,
+    /// Write the evicted runtime with its cold part, as one program for Linux
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Change nothing in the image
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// What `bareflow export` writes.

@@ -28,6 +28,12 @@ pub enum Error {
         /// Why not.
         what: String,
     },
+    /// A runtime from which nothing can be evicted.
+    #[error("{what}")]
+    Shrink {
+        /// Why not.
+        what: String,
+    },
     /// A native program that cannot be made.
     #[error("{what}")]
     Export {

@@ -187,7 +187,7 @@ pub fn native(args: &ExportArgs, artifacts: &Artifacts) -> Result<Vec<u8>, Error
 }
 
 /// Writes a program that can be started.
-fn write_program(path: &Path, content: &[u8]) -> Result<(), Error> {
+pub(crate) fn write_program(path: &Path, content: &[u8]) -> Result<(), Error> {
     use std::os::unix::fs::PermissionsExt;
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

@@ -19,6 +19,7 @@ pub mod llm;
 pub mod make;
 pub mod qemu;
 pub mod run;
+pub mod shrink;
 pub mod verdict;
 
 pub use accel::{Choice, probe};

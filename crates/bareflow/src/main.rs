@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bareflow::cli::{Cli, Command};
-use bareflow::{Artifacts, Error, converge, eval, exec, export, inspect, make, run};
+use bareflow::{Artifacts, Error, converge, eval, exec, export, inspect, make, run, shrink};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -41,6 +41,7 @@ fn execute(command: Command) -> Result<u8, Error> {
             return converge::converge(&args, &artifacts, stop_on_interrupt());
         }
         Command::Eval(args) => return eval::eval(&args, &artifacts),
+        Command::Shrink(args) => shrink::shrink(&args)?,
         Command::Export(args) => export::export(&args, &artifacts, stop_on_interrupt())?,
         Command::Exec(args) => return exec::exec(&args, &artifacts),
     }

@@ -64,7 +64,7 @@ pub enum EvictError {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Most bytes of code and constants that are hot. What ran in later boots goes first; of what ran in the same boot,
-    /// small functions go before large ones, since more of them fit.
+    /// small functions go before large ones, since more of them fit. [`MAX_RESIDENT`] unless said otherwise.
     pub max_resident: usize,
     /// Atoms in the order in which they are laid out; the base's order if it is empty.
     pub order: Vec<u32>,
@@ -73,7 +73,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            max_resident: usize::MAX,
+            max_resident: MAX_RESIDENT,
             order: Vec::new(),
         }
     }
