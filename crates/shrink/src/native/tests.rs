@@ -125,6 +125,24 @@ fn the_kernel_takes_what_is_linked() {
 }
 
 #[test]
+fn zeroes_may_start_behind_the_end_of_the_file() {
+    let mut object = new_object();
+    let data = object.add_section(Vec::new(), b".data".to_vec(), SectionKind::Data);
+    object.append_section_data(data, &[1, 2, 3, 4], 4);
+    let place = SymbolSection::Section(data);
+    object.add_symbol(symbol("datum", 0, place, SymbolScope::Linkage));
+    let zeroed = object.add_section(Vec::new(), b".bss".to_vec(), SectionKind::UninitializedData);
+    object.append_section_bss(zeroed, 64, 4096);
+    let place = SymbolSection::Section(zeroed);
+    object.add_symbol(symbol("zeroed", 0, place, SymbolScope::Linkage));
+    add_function(&mut object, ".text", "start", &["datum", "zeroed"]);
+    let linked = link(&[&object.write().unwrap()], "start", &facts()).unwrap();
+    let executable = parsed(&linked.elf);
+    let zeroes = executable.segments.iter().find(|s| s.protection.write);
+    assert_eq!(zeroes.map(|s| s.memory_bytes >= 64), Some(true));
+}
+
+#[test]
 fn hot_code_comes_first_and_calls_arrive() {
     let (program, support) = (program(), support());
     let linked = link(&[&program, &support], "start", &facts()).unwrap();

@@ -222,9 +222,12 @@ pub fn write(input: &Input<'_>, layout: &Layout, entry: &str) -> Result<Linked, 
         |section: &Section<'_>| linker.unsupported(section, "it lies outside of the file".into());
     for (section, address) in input.sections.iter().zip(&layout.addresses) {
         let Some(start) = *address else { continue };
-        image
-            .put(start, section.content)
-            .ok_or_else(|| outside(section))?;
+        // Zeroes have no place in the file: they may start behind its end.
+        if !section.content.is_empty() {
+            image
+                .put(start, section.content)
+                .ok_or_else(|| outside(section))?;
+        }
         for relocation in &section.relocations {
             linker.relocate(&mut image, section, start, relocation)?;
         }
