@@ -1,4 +1,4 @@
-// What the interpreter leaves to compiled code: long double, inline assembly, setjmp.
+// What the interpreter leaves to compiled code: long double, setjmp, and inline assembly, to a thunk of its own.
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
