@@ -173,10 +173,7 @@ fn what_cannot_be_interpreted_is_compiled() {
     clang(&["-O0", "-emit-llvm", "-c"], &source, &bitcode);
     let got = run(Command::new(exec()).arg("--stats").arg(&bitcode));
     let log = String::from_utf8_lossy(&got.stderr).into_owned();
-    for (function, reason) in [
-        ("precise", "x86_fp80"),
-        ("careful", "returns twice"),
-    ] {
+    for (function, reason) in [("precise", "x86_fp80"), ("careful", "returns twice")] {
         let line = log
             .lines()
             .find(|l| l.contains(&format!("function {function} ")));
