@@ -20,9 +20,9 @@ use crate::sh;
 use crate::warm::Disk;
 
 const ROUNDS: usize = 3;
-/// Least of first-token time on the first boot to that on the second (SPECIFICATION.md).
+/// Least of first-token time on the first boot to that on the second.
 const FIRST_BAR: f64 = 5.0;
-/// Least of the pace of the first tokens to the steady one (SPECIFICATION.md).
+/// Least of the pace of the first tokens to the steady one.
 const PACE_BAR: f64 = 0.9;
 /// Tokens of the first boot: enough to converge.
 const CLIMB: usize = 192;
