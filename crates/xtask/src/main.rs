@@ -34,6 +34,7 @@ mod payload_files;
 mod payloads;
 mod runtime_elf;
 mod sh;
+mod shrink_test;
 mod slots_test;
 mod test;
 mod warm;

@@ -8,6 +8,7 @@
 //! | `native/...` | exported programs as Linux processes, see `native_test.rs` |
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
 //! | `golden/...` | language models against golden files, hosted and booted, see `golden.rs` |
+//! | `shrink/...` | the runtime laid out anew in every way, see `shrink_test.rs` |
 //! | `warm/...` | what is remembered from one run of a disk to the next, see `warm.rs` |
 //!
 //! The last line is `N passed, N failed`, over everything that ran.
@@ -23,6 +24,7 @@ use crate::machines;
 use crate::native_test;
 use crate::paths::Paths;
 use crate::sh;
+use crate::shrink_test;
 use crate::warm;
 
 /// How many tests passed and failed.
@@ -70,6 +72,7 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
         ),
         ("machine", Box::new(|| machines::suite(paths, named))),
         ("golden", Box::new(|| golden::suite(paths, named))),
+        ("shrink", Box::new(|| shrink_test::suite(paths, named))),
         ("warm", Box::new(|| warm::suite(paths, named))),
     ];
     let mut total = Counts::default();
