@@ -140,6 +140,8 @@ fn kept_code_of_low_tiers_still_counts_and_climbs() {
 #[test]
 fn loops_go_on_with_the_code_they_had() {
     let engine = first(SPIN);
+    // Called again: worth code for its next call, too.
+    assert_eq!(call(&engine, "spin", 10), spun(10));
     assert_eq!(call(&engine, "spin", 50_000_000), spun(50_000_000));
     settle(&engine);
     let snapshot = take(&engine, SPIN);

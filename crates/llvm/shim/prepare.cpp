@@ -28,6 +28,24 @@ void keep_growing_loops(Function &function) {
       addStringMetadataToLoop(loop, "llvm.loop.vectorize.enable", 0);
 }
 
+/// clang -O1 forbids unrolling for every loop: what level a loop is optimised at is for the tiers to say.
+void allow_unrolling(Function &function) {
+  for (BasicBlock &block : function) {
+    Instruction *end = block.getTerminator();
+    MDNode *loop = end ? end->getMetadata(LLVMContext::MD_loop) : nullptr;
+    if (!loop)
+      continue;
+    auto says_so = [](const MDOperand &option) {
+      auto *node = dyn_cast_or_null<MDNode>(option.get());
+      auto *name = node && node->getNumOperands() ? dyn_cast<MDString>(node->getOperand(0)) : nullptr;
+      return name && name->getString() == "llvm.loop.unroll.disable";
+    };
+    if (any_of(drop_begin(loop->operands()), says_so))
+      end->setMetadata(LLVMContext::MD_loop, makePostTransformationMetadata(function.getContext(), loop,
+                                                                            {"llvm.loop.unroll.disable"}, {}));
+  }
+}
+
 } // namespace
 
 /// Drops `optnone`, and `noinline` where it came with it; gives second names up; see above.
@@ -41,7 +59,9 @@ extern "C" void bareflow_prepare(LLVMModuleRef raw) {
       function.removeFnAttr(Attribute::OptimizeNone);
       function.removeFnAttr(Attribute::NoInline);
     }
-    if (!function.isDeclaration())
+    if (!function.isDeclaration()) {
       keep_growing_loops(function);
+      allow_unrolling(function);
+    }
   }
 }

@@ -140,6 +140,16 @@ impl FuncEntry {
         left == 0
     }
 
+    /// Takes back one call that [`FuncEntry::count_call`] counted.
+    pub(crate) fn forget_call(&self) {
+        self.cell().countdown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether calls run machine code.
+    pub(crate) fn is_native(&self) -> bool {
+        self.hot.load(Ordering::Acquire).is_null() && self.native.load(Ordering::SeqCst) != 0
+    }
+
     /// Starts a new countdown.
     pub(crate) fn arm(&self, calls: i64) {
         let calls = calls.max(1);

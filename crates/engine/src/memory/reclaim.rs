@@ -185,7 +185,13 @@ impl Reclaimer {
     /// Frees what nobody can be in, and asks the threads about the rest. For the compiler's thread, now and then: each
     /// call makes every thread look at its stack once, at its next poll, as long as units wait.
     pub fn collect(&self) -> Freed {
+        self.collect_each(|_| ())
+    }
+
+    /// As [`Reclaimer::collect`]; `goes` is told of each unit before it is freed.
+    pub fn collect_each(&self, goes: impl FnMut(&Unit)) -> Freed {
         let collected = self.rounds.collect();
+        collected.free.iter().for_each(goes);
         Freed {
             units: collected.free.len(),
             bytes: collected.free.iter().map(Unit::bytes).sum(),

@@ -28,6 +28,7 @@ pub struct Unit {
     functions: Vec<UnitFunction>,
     object_bytes: usize,
     writable_bytes: usize,
+    owner: Option<u64>,
 }
 
 impl Unit {
@@ -46,7 +47,18 @@ impl Unit {
             functions,
             object_bytes,
             writable_bytes,
+            owner: None,
         }
+    }
+
+    /// Whose code it is, as [`Unit::set_owner`] said.
+    pub fn owner(&self) -> Option<u64> {
+        self.owner
+    }
+
+    /// Says whose code it is: a number of the caller's, for whoever sees it freed.
+    pub fn set_owner(&mut self, owner: u64) {
+        self.owner = Some(owner);
     }
 
     /// Address of a symbol the unit defines.

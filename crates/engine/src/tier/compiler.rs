@@ -7,6 +7,7 @@ use super::queue::{Job, Next};
 use super::shared::{Shared, tier_of};
 use super::unit::{self, Builder, Built};
 use crate::memory::{self, MemoryError, Symbol, Symbols, Unit};
+use crate::profile::Tier;
 use crate::trace::{EventKind, Outcome};
 use crate::{Cpu, Error, Level};
 use llvm::Context;
@@ -98,7 +99,15 @@ fn work(shared: &Shared, builder: &mut Builder<'_>) {
 }
 
 fn collect(shared: &Shared) {
-    let freed = shared.reclaimer.collect();
+    let freed = shared.reclaimer.collect_each(|unit| {
+        if let Some(owner) = unit.owner() {
+            shared.trace.record(EventKind::Free {
+                function: (owner >> 8) as u32,
+                tier: Tier::from_index(owner as usize & 0xff).unwrap_or_default(),
+                bytes: unit.bytes() as u64,
+            });
+        }
+    });
     if freed.bytes > 0 {
         shared.trace.record(EventKind::CodeMemory {
             bytes: shared.image.names().region.code_used() as u64,
@@ -138,12 +147,18 @@ fn tidy(shared: &Shared) {
 }
 
 /// Links an object; makes room by dropping the coldest code if there is none.
-pub(crate) fn link(shared: &Shared, built: &Built, id: u32) -> Result<(Unit, usize), Error> {
+pub(crate) fn link(
+    shared: &Shared,
+    built: &Built,
+    id: u32,
+    tier: Tier,
+) -> Result<(Unit, usize), Error> {
     let names = shared.image.names();
     let mut evicted = 0;
     loop {
         match memory::link(&names.region, &built.object, &UnitSymbols(shared)) {
-            Ok(unit) => {
+            Ok(mut unit) => {
+                unit.set_owner(u64::from(id) << 8 | tier.index() as u64);
                 let at = unit.address(&built.symbol).ok_or_else(|| Error::Object {
                     message: format!("{} is not in its own object", built.symbol),
                 })?;
@@ -208,13 +223,13 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             return;
         }
     }
+    let tier = tier_of(Some(level));
     let (start, cpu_start) = (shared.trace.now_ns(), cpu_now_ns());
     let result = builder
         .function(shared, id, level)
-        .and_then(|built| link(shared, &built, id).map(|linked| (built, linked)));
+        .and_then(|built| link(shared, &built, id, tier).map(|linked| (built, linked)));
     let duration_ns = shared.trace.now_ns() - start;
     let cpu_ns = cpu_now_ns() - cpu_start;
-    let tier = tier_of(Some(level));
     let (bytes, outcome) = match result {
         Ok((built, (unit, at))) => {
             let bytes = unit.object_bytes() as u64;
@@ -236,9 +251,16 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             f.profile.compile_failed(tier, cpu_ns);
             f.profile
                 .set_state(format!("not promoted to {tier}: {error}"));
+            let is_full = matches!(error, Error::Memory(MemoryError::Full { .. }));
             let mut state = f.state();
             state.wanted = None;
-            state.failed = Some(state.failed.map_or(level, |l| l.min(level)));
+            if is_full {
+                // There may be room later, and it asks again then.
+                drop(state);
+                shared.entry(id).arm(1_000);
+            } else {
+                state.failed = Some(state.failed.map_or(level, |l| l.min(level)));
+            }
             (0, Outcome::Failed)
         }
     };
@@ -266,13 +288,13 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
 fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
     let f = shared.function(id);
     let level = shared.osr_level(id, header);
+    let tier = tier_of(Some(level));
     let (start, cpu_start) = (shared.trace.now_ns(), cpu_now_ns());
     let result = builder
         .osr(shared, id, header)
-        .and_then(|built| link(shared, &built, id).map(|linked| (built, linked)));
+        .and_then(|built| link(shared, &built, id, tier).map(|linked| (built, linked)));
     let duration_ns = shared.trace.now_ns() - start;
     let cpu_ns = cpu_now_ns() - cpu_start;
-    let tier = tier_of(Some(level));
     let (bytes, outcome, osr) = match result {
         Ok((built, (unit, at))) => {
             let bytes = unit.object_bytes() as u64;

@@ -28,6 +28,8 @@ pub(crate) struct Survey {
     pub words: Vec<Word>,
     /// Basic blocks.
     pub blocks: usize,
+    /// Instructions in them.
+    pub instructions: usize,
     /// Calls through a pointer.
     pub indirect_sites: usize,
 }
@@ -69,6 +71,7 @@ fn survey_one(f: Value<'_>, view: View<'_>) -> Survey {
     Survey {
         words,
         blocks: blocks.len(),
+        instructions: blocks.iter().map(|b| b.instructions().len()).sum(),
         indirect_sites,
     }
 }
@@ -106,6 +109,8 @@ pub(crate) struct State {
     pub generic: bool,
     /// Guard misses when the code was published.
     pub misses: u64,
+    /// Calls when the code was published.
+    pub calls: u64,
     /// Whether the code has guarded variants.
     pub is_special: bool,
     /// Whether the code still records arguments, because too few calls were seen when it was compiled.

@@ -4,7 +4,7 @@
 #![allow(unsafe_code)]
 
 use super::shared::Shared;
-use crate::profile::regions;
+use crate::profile::{Tier, regions};
 use std::ffi::{CStr, c_char};
 use std::ptr::with_exposed_provenance;
 use std::sync::OnceLock;
@@ -12,8 +12,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// Called by the entry counter of a function.
 pub(crate) const CALLED: &str = "bareflow.hook.called";
-/// Called by a loop of O0 and O1 code now and then.
-pub(crate) const POLL: &str = "bareflow.hook.poll";
+/// Called by a loop of O0 code now and then.
+pub(crate) const POLL_O0: &str = "bareflow.hook.poll.O0";
+/// The same of O1 code.
+pub(crate) const POLL_O1: &str = "bareflow.hook.poll.O1";
 /// Called with the words of a function's arguments.
 pub(crate) const ARGUMENTS: &str = "bareflow.hook.arguments";
 /// Called with the target of a call through a pointer.
@@ -100,14 +102,26 @@ unsafe extern "C" fn called(id: u64) {
     }
 }
 
-unsafe extern "C" fn poll(id: u64, _buffer: *mut u64) -> usize {
-    // SAFETY: as above.
+/// # Safety
+/// As [`site`].
+unsafe fn poll(id: u64, from: Tier) -> usize {
+    // SAFETY: as the caller promised.
     match unsafe { site(id) } {
         Some((site, shared)) => shared
-            .compiled_loop_went_round(site.function, site.header)
+            .compiled_loop_went_round(site.function, site.header, from)
             .unwrap_or(0),
         None => 0,
     }
+}
+
+unsafe extern "C" fn poll_o0(id: u64, _buffer: *mut u64) -> usize {
+    // SAFETY: compiled code passes the id it was built with.
+    unsafe { poll(id, Tier::O0) }
+}
+
+unsafe extern "C" fn poll_o1(id: u64, _buffer: *mut u64) -> usize {
+    // SAFETY: as above.
+    unsafe { poll(id, Tier::O1) }
 }
 
 unsafe extern "C" fn arguments(id: u64, words: *const u64, count: u64) {
@@ -160,7 +174,8 @@ pub fn service(name: &str) -> Option<usize> {
 pub(crate) fn address(name: &str) -> Option<usize> {
     let hook = match name {
         CALLED => called as *const (),
-        POLL => poll as *const (),
+        POLL_O0 => poll_o0 as *const (),
+        POLL_O1 => poll_o1 as *const (),
         ARGUMENTS => arguments as *const (),
         TARGET => target as *const (),
         _ => return None,

@@ -5,6 +5,9 @@ use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// How long a thread that waits for a job does nothing else.
+const GLANCE: Duration = Duration::from_micros(500);
+
 /// What is to be compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Job {
@@ -59,14 +62,23 @@ impl Queue {
         }
     }
 
-    /// Waits until `job` is neither waiting nor being worked on.
-    pub fn wait_for(&self, job: Job) {
+    /// Waits until `job` is neither waiting nor being worked on; calls `meanwhile` now and then.
+    pub fn wait_for(&self, job: Job, meanwhile: impl Fn()) {
+        let is_open = |jobs: &Jobs| {
+            !jobs.stopped && (jobs.waiting.contains(&job) || jobs.running.contains(&job))
+        };
         let mut jobs = self.lock();
-        while !jobs.stopped && (jobs.waiting.contains(&job) || jobs.running.contains(&job)) {
+        while is_open(&jobs) {
             jobs = self
                 .changed
-                .wait(jobs)
-                .unwrap_or_else(PoisonError::into_inner);
+                .wait_timeout(jobs, GLANCE)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+            if is_open(&jobs) {
+                drop(jobs);
+                meanwhile();
+                jobs = self.lock();
+            }
         }
     }
 
@@ -145,6 +157,7 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     #[test]
     fn the_hottest_comes_first_and_only_once() {
@@ -170,11 +183,17 @@ mod tests {
         let queue = Queue::default();
         let job = Job::Osr(7, 2);
         queue.push(job);
+        let looks = AtomicU32::new(0);
         std::thread::scope(|s| {
-            let waiter = s.spawn(|| queue.wait_for(job));
+            let waiter = s.spawn(|| {
+                queue.wait_for(job, || _ = looks.fetch_add(1, Ordering::Relaxed));
+            });
             let Next::Job(taken) = queue.take(|_| 0, Duration::ZERO) else {
                 panic!("no job")
             };
+            while looks.load(Ordering::Relaxed) < 3 {
+                std::thread::yield_now();
+            }
             assert!(!waiter.is_finished());
             queue.done(taken);
             waiter.join().unwrap();

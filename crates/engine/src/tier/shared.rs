@@ -21,12 +21,14 @@ use crate::memory::{Reclaimer, Unit};
 use crate::profile::Tier;
 use crate::trace::{EventKind, Trace};
 use std::sync::Weak;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Calls whose arguments are recorded one by one, when a function starts.
 const SAMPLED_CALLS: u64 = 16;
 /// Calls of functions that stay in the interpreter from one that is recorded to the next.
 const SAMPLING: i64 = 1024;
+/// Time after which what a function did counts half, when the order of requests is chosen.
+const MEMORY_NS: u64 = 100_000_000;
 /// A countdown that only keeps the number of calls.
 const FAR: i64 = 1 << 40;
 /// Backward jumps of O0 and O1 code between two polls.
@@ -46,6 +48,8 @@ pub(crate) struct Shared {
     pub trace: Trace,
     /// None while nothing is measured.
     pub probes: Option<Probes>,
+    /// When [`Shared::cool`] was called last.
+    pub cooled_ns: AtomicU64,
     /// What the compiler's thread is asked for beside compiles.
     pub desk: crate::snapshot::Desk,
     /// What snapshots need.
@@ -96,10 +100,16 @@ impl Shared {
         self.entry(id).calls() + f.profile.back_edges.load(Relaxed) / rate
     }
 
-    /// What a function did so far, in iterations of loops; a call counts as two.
+    /// What a function did so far, roughly in instructions of its IR. Which of them are in which loop is not known here:
+    /// a loop has its share of all.
     fn work(&self, id: u32) -> u64 {
-        let back_edges = self.function(id).profile.back_edges.load(Relaxed);
-        back_edges.saturating_add(self.entry(id).calls().saturating_mul(2))
+        let f = self.function(id);
+        let loops = self.entry(id).code().map_or(0, |c| c.loops().len() as u64);
+        let each = (f.survey.instructions as u64 / (loops + 1)).max(1);
+        let back_edges = f.profile.back_edges.load(Relaxed);
+        back_edges
+            .saturating_add(self.entry(id).calls())
+            .saturating_mul(each)
     }
 
     /// What is to be compiled first: a loop that waits in slow code, then what did most lately; what is still interpreted
@@ -108,8 +118,14 @@ impl Shared {
         let id = job.function();
         let f = self.function(id);
         let lately = self.work(id).saturating_sub(f.past.load(Relaxed));
-        let is_interpreted = f.try_state().is_none_or(|s| s.level.is_none());
-        let gain = lately.saturating_mul(if is_interpreted { 8 } else { 1 });
+        let level = f.try_state().and_then(|s| s.level);
+        let is_interpreted = level.is_none();
+        let gain = match level {
+            None => 16,
+            Some(Level::O0) => 4,
+            Some(_) => 1,
+        };
+        let gain = lately.saturating_mul(gain).min(1 << 60);
         match job {
             Job::Osr(..) => gain.saturating_add(1 << 62),
             Job::Function(..) if is_interpreted && self.is_costly(id) => {
@@ -119,14 +135,26 @@ impl Shared {
         }
     }
 
-    /// Lets most of what was done so far count no more: a program that reads its files first would otherwise have its
-    /// reader compiled while what it does now waits. To be called once for each compile.
+    /// Lets what was done long ago count less and less: a program that reads its files first would otherwise have its
+    /// reader compiled while what it does now waits. To be called before each compile; what was done a compile of
+    /// [`MEMORY_NS`] ago counts half.
     pub fn cool(&self) {
+        let now = self.now_ns();
+        let passed = now.saturating_sub(self.cooled_ns.swap(now, Relaxed));
+        let forgotten = passed as f64 / (passed + MEMORY_NS) as f64;
         for (id, f) in self.functions.iter().enumerate() {
             let past = f.past.load(Relaxed);
             let lately = self.work(id as u32).saturating_sub(past);
-            f.past.store(past + lately / 4 * 3, Relaxed);
+            f.past
+                .store(past + (lately as f64 * forgotten) as u64, Relaxed);
         }
+    }
+
+    /// Whether the code that a function has counts its calls.
+    fn counts_calls(&self, id: u32) -> bool {
+        let state = self.function(id).state();
+        self.config.shuffle.is_none()
+            && (state.samples || state.level.is_some_and(|l| l < Level::O3))
     }
 
     /// The level a function has earned.
@@ -252,7 +280,8 @@ impl Shared {
     /// Stands still until a job is done: for modes in which nothing runs before it is compiled.
     fn wait_for(&self, job: Job) {
         let start = self.now_ns();
-        self.queue.wait_for(job);
+        // Old code is freed only when this thread, too, tells that it is not in it.
+        self.queue.wait_for(job, || self.reclaimer.poll());
         self.trace.record_at(
             start,
             EventKind::Pause {
@@ -316,6 +345,7 @@ impl Shared {
         state.samples = built.samples;
         state.address = address;
         state.misses = entry.cell().misses.load(Relaxed);
+        state.calls = entry.calls();
         drop(state);
         if let Some(old) = old {
             f.profile.set_code_bytes(tier_of(before), 0);
@@ -397,12 +427,11 @@ impl Shared {
         self.look(id);
     }
 
-    pub fn compiled_loop_went_round(&self, id: u32, header: u32) -> Option<usize> {
+    pub fn compiled_loop_went_round(&self, id: u32, header: u32, from: Tier) -> Option<usize> {
         let f = self.function(id);
         f.profile
             .back_edges
             .fetch_add(self.poll_interval().into(), Relaxed);
-        let from = f.profile.tier();
         self.loop_is_hot(id, header, from)
     }
 
@@ -455,6 +484,10 @@ impl Watch for Watcher {
             );
         }
         shared.look(entry.id);
+        if args.is_some() && entry.is_native() && shared.counts_calls(entry.id) {
+            // The call goes on in code that is there since now, which counts it again.
+            entry.forget_call();
+        }
     }
 
     fn took(&self, entry: &FuncEntry, cycles: u64) {
@@ -581,7 +614,7 @@ impl Shared {
         if self.site(id, header).is_none() {
             return Err(format!("the function has no loop at block {header}"));
         }
-        let linked = super::compiler::link(self, &built, id);
+        let linked = super::compiler::link(self, &built, id, tier_of(Some(level)));
         let (unit, at) = linked.map_err(|e| e.to_string())?;
         if header == 0 {
             self.publish(id, level, at, unit, &built);

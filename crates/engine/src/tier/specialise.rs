@@ -1,6 +1,7 @@
 //! What is worth code of its own: arguments that repeat, and targets of calls through pointers.
 //!
-//! - A *variant* is made for the combination of arguments that nearly all calls share. Numbers count if they are not the
+//! - A *variant* is made for the combination of arguments that nearly all calls share; a small function gets up to three
+//!   where one more argument has a few values in nearly all calls. Numbers count if they are not the
 //!   address of data; pointers count as functions when they are one. It pays where the function loops over them or
 //!   calls through them, so functions without loops and calls through pointers get none.
 //! - A call through a pointer is *promoted* for targets that make up most of its calls.
@@ -20,6 +21,15 @@ pub(crate) const MOST_INSTRUCTIONS: usize = 500;
 pub(crate) const TARGET_SHARE: f64 = 0.3;
 /// Most targets that are tried.
 pub(crate) const MOST_TARGETS: usize = 2;
+
+/// Most variants of one function.
+const MOST_VARIANTS: usize = 3;
+/// Share of the calls that each of several variants must serve.
+const PART: f64 = 0.2;
+/// Calls that must have been seen before a function gets several.
+const ENOUGH_FOR_SEVERAL: u64 = 32;
+/// Most instructions of a function that gets several.
+const MOST_OF_SEVERAL: usize = 150;
 
 /// A call through a pointer, with what it calls mostly.
 pub(crate) struct Targets {
@@ -89,19 +99,18 @@ pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> (Vec<Varia
         if total < ENOUGH {
             continue;
         }
-        let what = if word.is_pointer {
-            match function_at(shared, value) {
-                Some(callee) => Known::Function(callee.name().to_owned()),
-                // Which data it is says nothing about the next call.
-                None => continue,
-            }
-        } else {
-            Known::Int(value)
-        };
-        known.push((word.index, what));
-        count = count.min((total as f64 * share) as u64);
+        // Which data it is says nothing about the next call.
+        if let Some(what) = known_of(shared, word.is_pointer, value) {
+            known.push((word.index, what));
+            count = count.min((total as f64 * share) as u64);
+        }
     }
-    if known.is_empty() {
+    let parts = if size <= MOST_OF_SEVERAL {
+        parts(shared, f)
+    } else {
+        Vec::new()
+    };
+    if known.is_empty() && parts.is_empty() {
         return (Vec::new(), seen);
     }
     for (argument, word) in f.profile.arguments().iter().zip(&f.survey.words) {
@@ -114,18 +123,57 @@ pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> (Vec<Varia
         }
     }
     // One call more than was seen: the body for all others is not dead code.
-    (vec![Variant { known, count }], seen + 1)
+    if parts.is_empty() {
+        return (vec![Variant { known, count }], seen + 1);
+    }
+    let of_part = |(index, what, n): (u32, Known, u64)| Variant {
+        known: known.iter().cloned().chain([(index, what)]).collect(),
+        count: n,
+    };
+    (parts.into_iter().map(of_part).collect(), seen + 1)
 }
 
-/// What variants assume, for people: `2 = 24, 3 = 16, 4 = @compare`; parameters are counted from 0.
+/// What is known of an argument with a value, if that is worth knowing.
+fn known_of(shared: &Shared, is_pointer: bool, value: u64) -> Option<Known> {
+    match is_pointer {
+        true => function_at(shared, value).map(|callee| Known::Function(callee.name().to_owned())),
+        false => Some(Known::Int(value)),
+    }
+}
+
+/// The few values that one argument has in nearly all calls, with the calls that had them; empty if none has.
+fn parts(shared: &Shared, f: &Function) -> Vec<(u32, Known, u64)> {
+    let places = f.profile.arguments().iter().zip(&f.survey.words);
+    for (argument, word) in places {
+        let total = argument.values.total();
+        let least = (total as f64 * PART) as u64;
+        let top = argument.values.top().into_iter();
+        let parts: Vec<(u32, Known, u64)> = top
+            .filter(|(_, n)| *n >= least.max(1))
+            .filter_map(|(value, n)| {
+                Some((word.index, known_of(shared, word.is_pointer, value)?, n))
+            })
+            .collect();
+        let served: u64 = parts.iter().map(|p| p.2).sum();
+        if total >= ENOUGH_FOR_SEVERAL
+            && (2..=MOST_VARIANTS).contains(&parts.len())
+            && served as f64 >= SHARE * total as f64
+        {
+            return parts;
+        }
+    }
+    Vec::new()
+}
+
+/// What variants assume, for people: `2 = 24, 3 = 16 or 2 = 24, 3 = 8`; parameters are counted from 0.
 pub(crate) fn describe(variants: &[Variant]) -> String {
     let one = |(parameter, known): &(u32, Known)| match known {
         Known::Int(value) => format!("{parameter} = {value}"),
         Known::Function(name) => format!("{parameter} = @{name}"),
         Known::Align(bytes) => format!("align({parameter}) >= {bytes}"),
     };
-    let all = variants.iter().flat_map(|v| v.known.iter().map(one));
-    all.collect::<Vec<_>>().join(", ")
+    let all = |v: &Variant| v.known.iter().map(one).collect::<Vec<_>>().join(", ");
+    variants.iter().map(all).collect::<Vec<_>>().join(" or ")
 }
 
 /// Functions a variant knows of: they come along to be inlined.

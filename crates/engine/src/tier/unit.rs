@@ -11,7 +11,7 @@
 //! annotations change nothing, promoted sites keep their numbers, polls append their blocks at the end.
 
 use super::function::Function;
-use super::hooks::{ARGUMENTS, CALLED, POLL, SITE, TARGET};
+use super::hooks::{ARGUMENTS, CALLED, POLL_O0, POLL_O1, SITE, TARGET};
 use super::inline::CallGraph;
 use super::shared::Shared;
 use super::specialise;
@@ -118,7 +118,8 @@ impl<'c> Builder<'c> {
         let climbs = config.shuffle.is_some() || f.mode == super::config::Mode::Auto;
         // Without on-stack replacement they still tell how hot the loops are.
         if level <= Level::O1 && climbs {
-            self.polls(shared, id, &name, &mut module)?;
+            let hook = if level == Level::O0 { POLL_O0 } else { POLL_O1 };
+            self.polls(shared, id, &name, &mut module, hook)?;
         }
         // Loops may have made it hot before its arguments were seen often enough.
         let is_unknown = config.specialise
@@ -140,7 +141,7 @@ impl<'c> Builder<'c> {
         if counts && (climbs || config.profile) {
             module.add_entry_counter(&name, &format!("{CELL}{name}"), CALLED, 0)?;
         }
-        for hook in [CALLED, POLL, ARGUMENTS, TARGET] {
+        for hook in [CALLED, POLL_O0, POLL_O1, ARGUMENTS, TARGET] {
             module.name_hook_ids(hook, SITE, &format!(".{name}"));
         }
         let members = members(&name, names);
@@ -160,6 +161,7 @@ impl<'c> Builder<'c> {
         id: u32,
         name: &str,
         module: &mut Module<'_>,
+        hook: &str,
     ) -> Result<(), Error> {
         shared.entry(id).make();
         let Some(code) = shared.entry(id).code() else {
@@ -176,7 +178,7 @@ impl<'c> Builder<'c> {
             })
             .collect();
         // A function that cannot be left in its middle runs on as it is.
-        let _ = module.add_polls(name, &loops, POLL, shared.poll_interval());
+        let _ = module.add_polls(name, &loops, hook, shared.poll_interval());
         Ok(())
     }
 
@@ -195,9 +197,7 @@ impl<'c> Builder<'c> {
         let copies = self.graph.copies(&|f| counts(shared, f), &name, level, &[]);
         let mut module = self.program.extract(&HashSet::from([&*name]), &copies);
         let names: Vec<String> = copies.into_iter().map(str::to_owned).collect();
-        if level >= Level::O2 && shared.config.profile {
-            annotate(&mut module, shared, &name, &names);
-        }
+        // No counts: what comes after the loops that ran so far, and may run for ever, would be taken for cold.
         let symbol = format!("{name}.osr.{header}");
         module.make_osr_entry(&name, header, &symbol, &live(head))?;
         // The function itself is here only to be inlined, if it calls itself.

@@ -240,7 +240,7 @@ mod tests {
         assert_eq!(thread["tid"], compiler);
         let expected = json!({
             "name": "f\"3\" O2", "cat": "compile", "ph": "X", "pid": 1, "tid": compiler, "ts": 1.001, "dur": 2.5,
-            "args": { "function": "f\"3\"", "tier": "O2", "bytes": 640, "result": "published" },
+            "args": { "function": "f\"3\"", "tier": "O2", "bytes": 640, "cpu_ns": 2_000, "result": "published" },
         });
         assert_eq!(events.last(), Some(&expected));
     }

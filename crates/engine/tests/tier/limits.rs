@@ -101,6 +101,18 @@ fn waiting_threads_do_not_keep_what_was_dropped() {
     let engine = start(&many(FUNCTIONS), small(0), &[]);
     run_all(&engine, 6);
     stays_within(&engine);
+    // The thread that waits tells that it is not in it: there is room in the end.
+    assert_eq!(engine.report().totals.failures, 0);
+    let freed = |name: &str| {
+        let is = |k: &EventKind| matches!(k, EventKind::Free { tier: Tier::O0, bytes, .. } if *bytes > 0);
+        events(&engine, name).iter().filter(|k| is(k)).count()
+    };
+    let all: usize = (0..FUNCTIONS).map(|k| freed(&format!("f{k}"))).sum();
+    assert!(
+        all > 0 && all <= evictions(&engine),
+        "{all} of {}",
+        evictions(&engine)
+    );
 }
 
 #[test]

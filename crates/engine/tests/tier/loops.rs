@@ -86,9 +86,9 @@ fn leaves_from(tier: Tier) {
     let n = 400_000;
     assert_eq!(call(&engine, "spin", n), spun(n));
     let moves = moves(&engine, "spin");
-    // From compiled code; better code for its next call may be there already.
-    assert!(moves[0].0 >= tier && moves[0].1 == Tier::O3, "{moves:?}");
-    assert_eq!(report(&engine, "spin").osr_entries, moves.len() as u64);
+    // From the code it was in, though better code for its next call may be there already.
+    assert_eq!(moves, [(tier, Tier::O3)]);
+    assert_eq!(report(&engine, "spin").osr_entries, 1);
 }
 
 #[test]

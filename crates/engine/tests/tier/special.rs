@@ -68,6 +68,31 @@ fn an_argument_that_repeats_gets_its_own_code() {
 }
 
 #[test]
+fn a_few_values_get_a_variant_each() {
+    let scratch = Scratch::new();
+    let engine = start(&c(SUM), dumping(&scratch), &[]);
+    (0..1_000).for_each(|i| run(&engine, [16, 40][i % 2], 1));
+    assert_eq!(report(&engine, "sum").tier, Tier::O2);
+    assert!(is_special(&engine), "{}", report(&engine, "sum").state);
+    let ir = scratch.read("sum.O2.ll");
+    for n in [16, 40] {
+        // Compared with, or a case.
+        let guards = [format!("icmp eq i64 %0, {n}"), format!("i64 {n}, label")];
+        assert!(guards.iter().any(|g| ir.contains(g)), "{ir}");
+    }
+    for n in [0, 16, 17, 40, 41] {
+        run(&engine, n, 20);
+    }
+    let variants = report(&engine, "sum").variants;
+    let last = variants.last().unwrap();
+    assert!(
+        last.assumes.contains("0 = 16") && last.assumes.contains("0 = 40"),
+        "{last:?}"
+    );
+    assert_eq!((last.hits, last.misses), (40, 60));
+}
+
+#[test]
 fn without_specialisation_there_is_none() {
     let scratch = Scratch::new();
     let config = Config {

@@ -10,7 +10,8 @@ unsafe extern "C" {
 impl Module<'_> {
     /// For whole programs, before parts are taken out of them: drops `optnone`, and `noinline` where it stands with it
     /// (clang -O0 writes both on every function, and passes leave such functions alone); says what aliases stand for
-    /// wherever they are used; keeps loops in which the stack grows from being vectorised.
+    /// wherever they are used; keeps loops in which the stack grows from being vectorised; drops the ban on unrolling that
+    /// clang -O1 puts on every loop.
     pub fn prepare(&mut self) {
         // SAFETY: the module is alive; it is borrowed mutably, so no handle refers to what changes.
         unsafe { bareflow_prepare(self.raw()) }
@@ -71,5 +72,27 @@ end:
         );
         assert!(!ir.contains("optnone") && !ir.contains("noinline"), "{ir}");
         assert!(!prepared(&body("")).contains("llvm.loop"));
+    }
+
+    #[test]
+    fn loops_may_be_unrolled_whatever_the_front_end_says() {
+        let ir = prepared(
+            "define void @f(i32 %n) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %j, %loop ]
+  %j = add i32 %i, 1
+  %more = icmp slt i32 %j, %n
+  br i1 %more, label %loop, label %end, !llvm.loop !0
+end:
+  ret void
+}
+!0 = distinct !{!0, !1, !2}
+!1 = !{!\"llvm.loop.mustprogress\"}
+!2 = !{!\"llvm.loop.unroll.disable\"}",
+        );
+        assert!(!ir.contains("unroll.disable"), "{ir}");
+        assert!(ir.contains("llvm.loop.mustprogress"), "{ir}");
     }
 }

@@ -4,7 +4,6 @@ use anyhow::Result;
 
 use super::player::{Player, rounds};
 use super::programs::{Build, Programs};
-use super::steady::WARM_MS;
 use super::table::{Bar, Table, geometric_mean, median};
 use crate::paths::Paths;
 
@@ -34,8 +33,11 @@ const MODES: &[(&str, &[&str], f64)] = &[
         5.0,
     ),
 ];
-const ROUNDS: usize = 21;
-const TURN_MS: u64 = 30;
+/// With 28 kernels in three modes, twice each: all of it takes some minutes.
+const ROUNDS: usize = 15;
+const TURN_MS: u64 = 20;
+/// Least each warms up, and most, in milliseconds.
+const WARM_MS: (u64, u64) = (800, 2500);
 
 /// All kernels in each mode.
 pub fn bench(_: &Paths, programs: &Programs, table: &mut Table) -> Result<()> {
