@@ -15,7 +15,6 @@ mod check;
 mod demo;
 mod differential;
 mod embedded_test;
-mod endure;
 mod fuzz;
 mod gen_model;
 mod golden;
@@ -117,18 +116,6 @@ enum Task {
         #[arg(long)]
         built: bool,
     },
-    /// Boot an appliance many times on one disk: no growth, no drift, a sound volume
-    Soak {
-        /// How often
-        #[arg(long, default_value_t = 300)]
-        boots: u32,
-    },
-    /// Kill machines at random moments: the next boot comes up, and nothing acknowledged is lost
-    PowerCut {
-        /// How many
-        #[arg(long, default_value_t = 200)]
-        kills: u32,
-    },
     /// Write a model file of random weights
     GenModel {
         /// Which shape
@@ -216,14 +203,6 @@ fn run(task: Task) -> Result<ExitCode> {
             coverage,
             arguments,
         } => watch::record(&paths, &coverage, &arguments)?,
-        Task::Soak { boots } => {
-            build::all(&paths, false)?;
-            endure::soak(&paths, boots)?;
-        }
-        Task::PowerCut { kills } => {
-            build::all(&paths, false)?;
-            endure::power_cut(&paths, kills)?;
-        }
         Task::Check => check::all(&paths)?,
         Task::Fuzz { target, seconds } => fuzz::all(&paths, target.as_deref(), seconds)?,
         Task::GenModel {
