@@ -164,9 +164,12 @@ pub fn breakpoint(frame: &mut Frame) -> bool {
     };
     let original = watch.originals[index].load(Ordering::Relaxed);
     let ours = space::with_byte(at as usize, |byte| {
-        let is_int3 = byte.load(Ordering::Relaxed) == INT3;
+        let found = byte.load(Ordering::Relaxed);
+        let is_int3 = found == INT3;
         let ours = original != INT3 && !(is_int3 && watch.has_run(index));
-        if ours && is_int3 {
+        // Also where another CPU has put it back: QEMU may have translated the old byte while that happened, and drops
+        // the translation only when the byte is written again. Both CPUs then trapped here for ever.
+        if ours && (is_int3 || found == original) {
             byte.store(original, Ordering::Release);
         }
         watch.set_run(index);
