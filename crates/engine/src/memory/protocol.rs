@@ -149,6 +149,16 @@ impl<T> Rounds<T> {
         inner.retired.len() + inner.round.as_ref().map_or(0, |r| r.things.len())
     }
 
+    /// Shows what is retired and not free yet, unless somebody is at work on it: for signal handlers, which must not wait.
+    pub(crate) fn try_each(&self, visit: &mut dyn FnMut(&T)) {
+        let Ok(inner) = self.inner.try_lock() else {
+            return;
+        };
+        let round = inner.round.iter().flat_map(|r| r.things());
+        let in_round = round.map(|(_, thing)| thing);
+        inner.retired.iter().chain(in_round).for_each(visit);
+    }
+
     /// Ends the round if all have acknowledged it, and begins the next if anything is retired.
     pub(crate) fn collect(&self) -> Collected<T> {
         let mut inner = lock(&self.inner);

@@ -199,6 +199,15 @@ impl Reclaimer {
         }
     }
 
+    /// Shows `visit` the retired unit that holds an address, if it can be found without waiting: for signal handlers.
+    pub fn try_find(&self, address: usize, visit: &mut dyn FnMut(&Unit)) {
+        self.rounds.try_each(&mut |unit| {
+            if unit.range().contains(&address) {
+                visit(unit);
+            }
+        });
+    }
+
     /// Units retired but not free yet.
     pub fn waiting(&self) -> usize {
         self.rounds.waiting()

@@ -24,7 +24,7 @@ pub enum Place<'n> {
         /// Its symbol.
         function: &'n str,
     },
-    /// Code of the program that was replaced since.
+    /// Code of the program that was replaced since, and whose name is not at hand.
     Replaced,
 }
 
@@ -65,7 +65,17 @@ impl Engine {
                 None => false,
             },
             None => {
-                visit(Place::Replaced);
+                // A call under way stays in the code it began in, whatever was published since.
+                let mut is_known = false;
+                self.shared.reclaimer.try_find(address, &mut |unit| {
+                    if let Some((function, offset)) = name_in(unit, address) {
+                        visit(Place::Compiled { function, offset });
+                        is_known = true;
+                    }
+                });
+                if !is_known {
+                    visit(Place::Replaced);
+                }
                 true
             }
         }
