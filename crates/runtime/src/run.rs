@@ -408,8 +408,15 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
         return Ok(0);
     }
     let ready = match options.ahead {
-        Some(level) => module_files(options, &files)
-            .and_then(|modules| ahead(&sources(&modules)?, &host, level, options, &reporter)),
+        Some(level) => {
+            let start = clock::monotonic();
+            module_files(options, &files).and_then(|modules| {
+                let content = clock::monotonic() - start;
+                let mut ready = ahead(&sources(&modules)?, &host, level, options, &reporter)?;
+                ready.stages.insert(0, ("files", content));
+                Ok(ready)
+            })
+        }
         None => in_tiers(&files, &host, options, &reporter),
     };
     reporter.done();
