@@ -39,7 +39,7 @@ pub fn cut(x: &[i16; 32]) -> Words {
     let (mut high, mut low) = ([0; 32], [0; 32]);
     for i in 0..32 {
         // The low byte is signed: what it lacks the high one has more.
-        high[i] = ((x[i] + 128) >> 8) as u8;
+        high[i] = (x[i].wrapping_add(128) >> 8) as u8;
         low[i] = x[i] as u8;
     }
     [words(&high), words(&low)]
