@@ -279,13 +279,20 @@ fn pace(found: &Value) -> String {
     )
 }
 
+/// The greedy tokens of stories260K, by llama2.c.
+///
+/// # Errors
+/// The golden file is not there or not whole.
+pub fn stories_tokens(paths: &Paths) -> Result<Vec<u64>> {
+    ids(&golden(paths, "stories260K_golden.json")?["completion_tokens"])
+}
+
 /// The 256 greedy tokens of stories260K, exactly.
 ///
 /// # Errors
 /// The first difference, or a run that failed.
 pub fn stories_exact(paths: &Paths, image: &Path, place: &Place) -> Result<String> {
-    let golden = golden(paths, "stories260K_golden.json")?;
-    let expected = ids(&golden["completion_tokens"])?;
+    let expected = stories_tokens(paths)?;
     let found = generate(
         paths,
         image,

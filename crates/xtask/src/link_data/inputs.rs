@@ -202,7 +202,7 @@ mod tests {
             block
         };
         let mut tar = entry("in/short", b'0', b"one");
-        tar.extend(entry("", b'x', b"16 path=in/long\n"));
+        tar.extend(entry("pax", b'x', b"16 path=in/long\n"));
         tar.extend(entry("cut", b'0', b"two"));
         tar.resize(tar.len() + 1024, 0);
         let found = files(&tar).unwrap();
