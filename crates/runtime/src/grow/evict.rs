@@ -19,6 +19,8 @@ use store::slots::SlotFile;
 pub struct Covered {
     /// Functions and constants that were used for the first time.
     pub new_code: u64,
+    /// All that ever were.
+    pub all_code: u64,
     /// Whether an eviction could be based on it.
     pub can_evict: bool,
 }
@@ -27,6 +29,7 @@ impl Covered {
     /// Nothing was measured.
     pub const NOTHING: Self = Self {
         new_code: 0,
+        all_code: 0,
         can_evict: false,
     };
 }
@@ -58,6 +61,7 @@ pub fn cover(files: &Files, state: &mut State, started: Option<Slot>) -> Result<
     state.write(kind::COVERAGE, build::id(), &coverage.encode())?;
     Ok(Covered {
         new_code: (after.0 - before.0 + after.1 - before.1) as u64,
+        all_code: (after.0 + after.1) as u64,
         can_evict: true,
     })
 }

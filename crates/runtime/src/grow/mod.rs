@@ -52,6 +52,7 @@ pub fn end_of_boot(options: &Options, engine: &Engine) -> Result<(), Refusal> {
     let seen = Seen {
         slot: kind,
         new_code: covered.new_code,
+        all_code: covered.all_code,
         compiles: engine.figures().compiles,
         can_evict: covered.can_evict,
     };
