@@ -315,10 +315,16 @@ Exit code: 0 native; 1 not native within --boots; 130 stopped by Ctrl-C.")]
 pub struct ConvergeArgs {
     /// Image that is to grow; it is written to
     pub image: PathBuf,
-    /// Text to continue in each boot
-    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub prompt: Option<String>,
-    /// Tokens to generate in each boot
+    /// Language models: text to continue in each boot
+    #[arg(
+        short,
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        default_value = "Once upon a time"
+    )]
+    pub prompt: String,
+    /// Language models: tokens to generate in each boot
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 32)]
     pub tokens: u32,
     /// When the machine evicts and exports
@@ -333,7 +339,7 @@ pub struct ConvergeArgs {
     /// Where it runs.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// More arguments of the program
+    /// Arguments of the program in each boot, in place of the prompt and all that goes with it
     #[arg(last = true, value_name = "ARGUMENT")]
     pub arguments: Vec<String>,
 }

@@ -91,14 +91,22 @@ pub fn converge(
 }
 
 fn payload(args: &ConvergeArgs) -> Vec<String> {
-    let mut guest = vec!["--json".to_owned()];
-    if let Some(prompt) = &args.prompt {
-        guest.extend(["--prompt".into(), prompt.clone()]);
-    }
-    guest.extend(["-n".into(), args.tokens.to_string()]);
-    // The same answer in every boot, so that it can be compared.
-    guest.extend(["--temperature".into(), "0".into()]);
-    guest.extend(args.arguments.iter().cloned());
+    let guest = match args.arguments.is_empty() {
+        // The same answer in every boot, so that it can be compared.
+        true => [
+            "--json",
+            "--temperature",
+            "0",
+            "--prompt",
+            &args.prompt,
+            "-n",
+        ]
+        .map(str::to_owned)
+        .into_iter()
+        .chain([args.tokens.to_string()])
+        .collect(),
+        false => args.arguments.clone(),
+    };
     let mut payload = run::payload_arguments(&EngineArgs::default(), true, guest);
     payload.splice(0..0, ["--grow".to_owned(), args.policy.clone()]);
     payload
