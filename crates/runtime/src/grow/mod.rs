@@ -49,11 +49,13 @@ pub fn end_of_boot(options: &Options, engine: &Engine) -> Result<(), Refusal> {
         true => evict::cover(&files, &mut state, started)?,
         false => Covered::NOTHING,
     };
+    let figures = engine.figures();
     let seen = Seen {
         slot: kind,
         new_code: covered.new_code,
         all_code: covered.all_code,
-        compiles: engine.figures().compiles,
+        compiles: figures.compiles,
+        compiled: figures.tiers.iter().skip(1).sum(),
         can_evict: covered.can_evict,
     };
     let step = state.growth.after(seen, options.grow);

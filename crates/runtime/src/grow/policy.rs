@@ -1,7 +1,7 @@
 //! When a machine changes itself: what it needs to have seen before it evicts, and before it exports.
 //!
 //! ```text
-//!   base ----next to nothing new ran for QUIET boots----> evicted ----nothing was compiled for SETTLED boots----> native
+//!   base ----next to nothing new ran for QUIET boots----> evicted ----next to nothing was compiled for SETTLED boots----> native
 //! ```
 //!
 //! Both conditions are about boots in a row, so that one odd boot starts the wait again. A machine that cannot evict
@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize};
 const QUIET: u32 = 2;
 /// Next to none: at most one in so many of all that ever ran. Two threads never meet in quite the same places.
 const QUIET_SHARE: u64 = 200;
-/// Boots in a row that compiled nothing, before the program is exported.
+/// Boots in a row that compiled next to nothing, before the program is exported.
 const SETTLED: u32 = 2;
+/// Next to nothing: at most one in so many of the functions that have code. Calls are counted over all boots, so that some
+/// function always reaches its next threshold.
+const SETTLED_SHARE: u64 = 10;
 
 /// By what a machine decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Seen {
     pub all_code: u64,
     /// Compiles that ended in this boot.
     pub compiles: u64,
+    /// Functions that have compiled code.
+    pub compiled: u64,
     /// Whether this disk and image allow to evict.
     pub can_evict: bool,
 }
@@ -77,7 +82,7 @@ impl Growth {
             false => 0,
         };
         self.quiet = count(self.quiet, seen.new_code <= seen.all_code / QUIET_SHARE);
-        self.settled = count(self.settled, seen.compiles == 0);
+        self.settled = count(self.settled, seen.compiles <= seen.compiled / SETTLED_SHARE);
         let from_base = seen.slot == Kind::Base && seen.can_evict;
         let (evict, export) = match policy {
             Policy::Off => (false, false),
@@ -149,6 +154,7 @@ mod tests {
             new_code,
             all_code: 9000,
             compiles,
+            compiled: 90,
             can_evict: true,
         }
     }
@@ -166,15 +172,20 @@ mod tests {
             Policy::Stable,
             &[
                 seen(Kind::Base, 9000, 80),
-                seen(Kind::Base, 60, 3),
+                seen(Kind::Base, 60, 13),
                 seen(Kind::Base, 5, 0),
                 seen(Kind::Base, 0, 0),
-                seen(Kind::Evicted, 4, 0),
+                seen(Kind::Evicted, 4, 9),
+                seen(Kind::Evicted, 0, 10),
+                seen(Kind::Evicted, 0, 9),
                 seen(Kind::Evicted, 0, 0),
                 seen(Kind::Native, 0, 0),
             ],
         );
-        assert_eq!(steps, [Stay, Stay, Stay, Evict, Stay, Export, Stay]);
+        assert_eq!(
+            steps,
+            [Stay, Stay, Stay, Evict, Stay, Stay, Stay, Export, Stay]
+        );
     }
 
     #[test]
