@@ -6,6 +6,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+/// The tiers from below, as the runtime's log counts them.
+pub const TIERS: [&str; 5] = ["interp", "O0", "O1", "O2", "O3"];
+
 /// Figures of one boot. What a program does not report is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boot {

@@ -9,7 +9,7 @@ use store::area::VolumeArea;
 use store::records::Records;
 use store::slots::SlotFile;
 
-use super::boot::{Boot, size};
+use super::boot::{Boot, TIERS, size};
 use crate::Error;
 use crate::contents::Contents;
 
@@ -18,7 +18,7 @@ use crate::contents::Contents;
 pub struct Left {
     /// The slot table.
     pub table: Table,
-    /// The log of the last boot in which the runtime ran; null if there is none.
+    /// The runtime's log: an array with an object for each boot in which it ran; null if there is none.
     pub log: Value,
 }
 
@@ -69,13 +69,16 @@ impl Left {
         }
         // Native programs keep no log: what is there belongs to an earlier boot.
         if self.log != before.log {
-            let log = &self.log;
+            let last = self.log.as_array().and_then(|boots| boots.last());
+            let log = last.unwrap_or(&Value::Null);
             let number = |name: &str| log[name].as_u64().unwrap_or(0);
             boot.compiles = number("compiles");
             boot.compile_ms = log["compile_ms"].as_f64().unwrap_or(0.0);
             boot.cold_misses = number("cold_misses");
-            for (tier, count) in log["tiers"].as_object().into_iter().flatten() {
-                boot.tiers.insert(tier.clone(), count.as_u64().unwrap_or(0));
+            let counts = log["tiers"].as_array().into_iter().flatten();
+            for (tier, count) in TIERS.into_iter().zip(counts) {
+                let count = count.as_u64().unwrap_or(0);
+                boot.tiers.insert(tier.to_owned(), count);
             }
         }
         boot.events = self.events(before);
@@ -159,7 +162,10 @@ mod tests {
     #[test]
     fn a_log_of_an_earlier_boot_is_not_taken_for_this_ones() {
         let mut before = left(|_| ());
-        before.log = serde_json::json!({ "compiles": 7, "compile_ms": 12.5, "tiers": { "O3": 4 } });
+        before.log = serde_json::json!([
+            { "compiles": 90 },
+            { "compiles": 7, "compile_ms": 12.5, "tiers": [9, 0, 0, 1, 4] },
+        ]);
         let mut boot = Boot::default();
         let mut after = left(|_| ());
         after.log = before.log.clone();

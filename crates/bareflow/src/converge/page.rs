@@ -2,11 +2,8 @@
 
 use std::fmt::Write;
 
-use super::boot::{Boot, size};
+use super::boot::{Boot, TIERS, size};
 use super::plot::{self, Chart};
-
-/// The tiers from below, as the layers of their chart.
-const TIERS: [&str; 5] = ["interp", "O0", "O1", "O2", "O3"];
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:1320px;margin:2em auto;padding:0 1em;color:#222}\
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}.charts{display:flex;flex-wrap:wrap;gap:12px}\
