@@ -201,10 +201,10 @@ impl FuncEntry {
     #[cold]
     #[inline(never)]
     pub(crate) fn make(&self) {
-        if self.code().is_none() && !self.is_native_only() || self.is_missing() {
-            if let Some(demand) = self.demand() {
-                demand.function(self);
-            }
+        if (self.code().is_none() && !self.is_native_only() || self.is_missing())
+            && let Some(demand) = self.demand()
+        {
+            demand.function(self);
         }
     }
 

@@ -17,6 +17,9 @@ use crate::Level;
 use llvm::ir::{Value, ValueKind, View};
 use std::collections::{HashMap, HashSet};
 
+/// Calls and block counts of a function by name, where they are known.
+type Counts<'c> = dyn Fn(&str) -> Option<(u64, Vec<u64>)> + 'c;
+
 /// Most instructions of a function that comes along for calls that were never reached.
 const COLD: usize = 12;
 /// A call is reached often if it is at least once in so many executions of the hottest block.
@@ -99,7 +102,7 @@ impl CallGraph {
     /// called through pointers. `counts` knows the calls of a function and the executions of its blocks.
     pub fn copies(
         &self,
-        counts: &dyn Fn(&str) -> Option<(u64, Vec<u64>)>,
+        counts: &Counts<'_>,
         name: &str,
         level: Level,
         more: &[String],
@@ -145,12 +148,7 @@ impl CallGraph {
     }
 
     /// The calls in a function that is itself called `often`, and the executions of its hottest block.
-    fn sites(
-        &self,
-        counts: &dyn Fn(&str) -> Option<(u64, Vec<u64>)>,
-        name: &str,
-        often: Option<f64>,
-    ) -> (Vec<Site<'_>>, f64) {
+    fn sites(&self, counts: &Counts<'_>, name: &str, often: Option<f64>) -> (Vec<Site<'_>>, f64) {
         let Some(body) = self.0.get(name) else {
             return (Vec::new(), 0.0);
         };
