@@ -103,6 +103,12 @@ impl Code {
         &self.name
     }
 
+    /// Whether `address` is that of one of its instructions.
+    pub(crate) fn is_at(&self, address: usize) -> bool {
+        let ins = self.ins.as_ptr_range();
+        (ins.start.addr()..ins.end.addr()).contains(&address)
+    }
+
     /// Number of the interpreter's instructions.
     pub fn len(&self) -> usize {
         self.ins.len()

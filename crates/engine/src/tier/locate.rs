@@ -89,16 +89,22 @@ impl Engine {
         stack: &[usize],
         visit: &mut dyn FnMut(Place<'_>) -> bool,
     ) {
-        let name = |word: usize| {
+        let named = |belongs: &dyn Fn(&interp::Code) -> bool| {
             let mut entries = self.shared.image.functions();
-            let is = |e: &&FuncEntry| {
-                e.code()
-                    .is_some_and(|c| std::ptr::from_ref(c).addr() == word)
-            };
-            entries.find(is).map(FuncEntry::name)
+            let found = entries.find(|e: &&FuncEntry| e.code().is_some_and(belongs));
+            found.map(FuncEntry::name)
         };
-        // The first is the function that runs, unless an older call left its form in a register: so all are named.
+        let name = |word: usize| named(&|code| std::ptr::from_ref(code).addr() == word);
+        // The loop holds the address of the instruction it is at in a register: it tells the function that runs.
+        let at = |word: &usize| named(&|code| code.is_at(*word));
         let mut is_known = false;
+        if let Some(function) = registers.iter().find_map(at) {
+            is_known = true;
+            if !visit(Place::Interpreted { function }) {
+                return;
+            }
+        }
+        // An older call may have left its form in one of these: so all are named.
         for function in registers.iter().chain(stack).filter_map(|word| name(*word)) {
             is_known = true;
             if !visit(Place::Interpreted { function }) {
