@@ -5,6 +5,7 @@
 
 extern crate alloc;
 
+pub mod arguments;
 pub mod boot;
 pub mod calls;
 pub mod checksum;

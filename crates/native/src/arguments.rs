@@ -1,4 +1,4 @@
-//! Arguments: the program's own options, then the guest's, joined with the defaults of the volume.
+//! Arguments: the program's own options, then the guest's.
 //!
 //! ```text
 //!   native.elf [--root DIR] [--threads N] [--timings] ... -- guest arguments
@@ -6,9 +6,8 @@
 //! ```
 //!
 //! What stands before `--` is for the runtime or for us; words that mean nothing here (`--tier`, `--quiet`) are passed
-//! over, so that a machine takes the same arguments whichever of its programs runs. `/app/args` below the root holds
-//! one default argument a line. An option given at run time (`--name value`, `--name=value`, `-n value`) takes the
-//! place of the default of the same name, with its value; everything else is appended.
+//! over, so that a machine takes the same arguments whichever of its programs runs. The guest's are then joined with
+//! those of `/app/args` below the root as `formats::arguments` says.
 
 /// What the words before `--` ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,72 +64,9 @@ fn number(digits: &[u8]) -> Option<u32> {
     core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// An option's name, without a value attached to it; `None` for other words.
-fn option_name(word: &[u8]) -> Option<&[u8]> {
-    let end = word.iter().position(|b| *b == b'=').unwrap_or(word.len());
-    let name = word.get(..end)?;
-    let dashes = name.iter().take_while(|b| **b == b'-').count();
-    // A negative number is a value. Names start with a letter, of any alphabet.
-    let first = name.get(dashes)?;
-    (dashes > 0 && (first.is_ascii_alphabetic() || !first.is_ascii())).then_some(name)
-}
-
-/// Calls `put` with each argument of the guest: defaults that were not replaced, then those given.
-pub fn merge<'a>(defaults: &'a [u8], given: &[&'a [u8]], mut put: impl FnMut(&'a [u8])) {
-    let replaced = |word: &[u8]| {
-        option_name(word).is_some_and(|name| given.iter().any(|g| option_name(g) == Some(name)))
-    };
-    let mut words = defaults
-        .split(|b| *b == b'\n')
-        .map(|line| {
-            let end = line.iter().rposition(|b| *b != b'\r').map_or(0, |i| i + 1);
-            line.get(..end).unwrap_or(line)
-        })
-        .filter(|line| !line.is_empty())
-        .peekable();
-    while let Some(word) = words.next() {
-        if !replaced(word) {
-            put(word);
-        } else if !word.contains(&b'=') {
-            // Its value goes with it, unless it was attached.
-            words.next_if(|next| option_name(next).is_none());
-        }
-    }
-    given.iter().for_each(|word| put(word));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn joined(defaults: &str, given: &str) -> String {
-        let defaults = defaults.replace(' ', "\n");
-        let given: Vec<&[u8]> = given.split_whitespace().map(str::as_bytes).collect();
-        let mut all: Vec<&str> = Vec::new();
-        merge(defaults.as_bytes(), &given, |w| {
-            all.push(std::str::from_utf8(w).unwrap())
-        });
-        all.join(" ")
-    }
-
-    /// The cases of the runtime's own tests.
-    #[test]
-    fn given_options_replace_defaults() {
-        assert_eq!(joined("--model /m -n 32", "-n 8"), "--model /m -n 8");
-        assert_eq!(joined("--model=/m -n 32", "--model /k"), "-n 32 --model /k");
-        assert_eq!(joined("--json --seed 1", "--seed=2"), "--json --seed=2");
-        assert_eq!(joined("--json -n 4", "--json"), "-n 4 --json");
-        assert_eq!(joined("--temp -1 --x", "--temp 0"), "--x --temp 0");
-        assert_eq!(joined("a b", "c"), "a b c");
-        assert_eq!(joined("", "c"), "c");
-    }
-
-    #[test]
-    fn lines_are_arguments() {
-        let mut all = Vec::new();
-        merge(b"--prompt\r\nOnce upon\n\n-n\n4", &[], |w| all.push(w));
-        assert_eq!(all, [&b"--prompt"[..], b"Once upon", b"-n", b"4"]);
-    }
 
     #[test]
     fn own_options_stand_before_the_dashes() {

@@ -8,6 +8,7 @@ use crate::output::Stderr;
 use crate::{api, clock, fault, files, gate, heap, interrupt, pool};
 use core::arch::global_asm;
 use core::fmt::Write;
+use formats::arguments::merge;
 use formats::cpu::{self as cpu_features, CpuFeatures};
 
 global_asm!(
@@ -86,10 +87,10 @@ fn prepare(words: impl Iterator<Item = &'static [u8]> + Clone, is_machine: bool)
         None => b"",
     };
     let mut count = 0;
-    arguments::merge(defaults, given, |_| count += 1);
+    merge(defaults, given, |_| count += 1);
     let args = keep_list(count)?;
     let mut places = args.iter_mut();
-    arguments::merge(defaults, given, |word| {
+    merge(defaults, given, |word| {
         if let Some(place) = places.next() {
             *place = word;
         }

@@ -10,7 +10,6 @@
 
 #![deny(unsafe_code)]
 
-mod arguments;
 mod cli;
 mod error;
 mod export;

@@ -3,7 +3,6 @@
 //! There are two ways to make it ready: in tiers, where it starts in the interpreter at once, or ahead, where all of it is
 //! compiled first. They share everything before (files, verified modules) and after (the guest interface).
 
-use crate::arguments;
 use crate::cli::Options;
 use crate::error::Error;
 use crate::export;
@@ -380,6 +379,16 @@ fn ahead(
     })
 }
 
+/// The defaults of the volume that were not replaced, then the arguments given.
+fn guest_arguments(defaults: &str, given: &[String]) -> Vec<String> {
+    let given: Vec<&[u8]> = given.iter().map(String::as_bytes).collect();
+    let mut all = Vec::new();
+    formats::arguments::merge(defaults.as_bytes(), &given, |word| {
+        all.push(String::from_utf8_lossy(word).into_owned());
+    });
+    all
+}
+
 /// Runs the program and gives its exit code; the code is the program's own. `started` is the time from the start of the
 /// process, or of the machine, to `main`.
 pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
@@ -387,12 +396,8 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
     fault::install(std::ptr::from_ref(&main) as usize);
     let reporter = Reporter::new(options.quiet);
     let files = volume(options)?;
-    let defaults = match files.read("/app/args")? {
-        Some(text) => {
-            arguments::parse_defaults(&String::from_utf8(text).map_err(|_| Error::Arguments)?)
-        }
-        None => Vec::new(),
-    };
+    let defaults = files.read("/app/args")?.unwrap_or_default();
+    let defaults = String::from_utf8(defaults).map_err(|_| Error::Arguments)?;
     let outputs = options.engine.outputs()?;
     let volume = clock::monotonic() - main;
 
@@ -426,7 +431,7 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
     interrupt::install();
     let threads = options.threads.unwrap_or(pool::allowed_cpus().len() as u32);
     let guest = api::Host {
-        args: arguments::merge(&defaults, &options.guest),
+        args: guest_arguments(&defaults, &options.guest),
         files,
         threads,
         features: host.features,

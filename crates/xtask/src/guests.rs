@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use bareflow::qemu::{Boot, Chipset, Machine};
 use formats::exit::Reason;
 
@@ -236,8 +236,11 @@ pub struct HostedTest {
 }
 
 impl HostedTest {
-    /// Runs it; `None` if all is as expected, else what was different.
-    pub fn failure(&self, paths: &Paths) -> Result<Option<String>> {
+    /// Runs it.
+    ///
+    /// # Errors
+    /// What was different from what is expected.
+    pub fn run(&self, paths: &Paths) -> Result<()> {
         let done = bareflow(paths)?
             .arg("run")
             .arg(&self.image)
@@ -247,14 +250,15 @@ impl HostedTest {
             .output()?;
         let text = [done.stdout, done.stderr].concat();
         let text = String::from_utf8_lossy(&text);
-        let missing = self.expect.iter().find(|e| !text.contains(e.as_str()));
-        Ok(match missing {
-            Some(missing) => Some(format!("{missing:?} did not appear in:\n{text}")),
-            None if done.status.code() != Some(self.code) => Some(format!(
-                "{}, expected {}; it said:\n{text}",
-                done.status, self.code
-            )),
-            None => None,
-        })
+        if let Some(missing) = self.expect.iter().find(|e| !text.contains(e.as_str())) {
+            bail!("{missing:?} did not appear in:\n{text}");
+        }
+        ensure!(
+            done.status.code() == Some(self.code),
+            "{}, expected {}; it said:\n{text}",
+            done.status,
+            self.code
+        );
+        Ok(())
     }
 }

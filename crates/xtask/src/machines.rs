@@ -173,16 +173,7 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         if filter.is_some_and(|f| !test.name.contains(f)) {
             continue;
         }
-        match test.failure(paths)? {
-            None => {
-                counts.passed += 1;
-                println!("test {} ... ok", test.name);
-            }
-            Some(why) => {
-                counts.failed += 1;
-                println!("test {} ... FAILED\n  {why}", test.name);
-            }
-        }
+        counts.run(&test.name, || test.run(paths));
     }
     Ok(counts)
 }

@@ -62,16 +62,6 @@ fn output(program: &Path, arguments: &[&str], input: &str) -> Result<(String, Op
 /// The hosted tests: every request of the guest tests, and the tokens of stories260K.
 pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let mut counts = Counts::default();
-    let mut judge = |name: &str, result: Result<()>| match result {
-        Ok(()) => {
-            counts.passed += 1;
-            println!("test {name} ... ok");
-        }
-        Err(error) => {
-            counts.failed += 1;
-            println!("test {name} ... FAILED\n  {error:#}");
-        }
-    };
     let wanted = |name: &str| filter.is_none_or(|f| name.contains(f) || f.contains(name));
     if wanted("native/guest") {
         let image = guests::image(paths, "native-probe.img", bareflow(paths)?)?;
@@ -94,7 +84,7 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         for (how, program) in &programs {
             for case in guests::native_cases() {
                 let name = format!("native/guest/{how}/{}", case.name);
-                judge(&name, guest_case(program, &volume, &case));
+                counts.run(&name, || guest_case(program, &volume, &case));
             }
         }
     }
@@ -108,9 +98,9 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         )?;
         for threads in [1, 2] {
             let name = format!("native/stories260K/{threads}");
-            judge(&name, stories(paths, &program, threads));
+            counts.run(&name, || stories(paths, &program, threads));
         }
-        judge("native/refusals", refusals(&program));
+        counts.run("native/refusals", || refusals(&program));
     }
     Ok(counts)
 }

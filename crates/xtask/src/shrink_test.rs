@@ -49,22 +49,12 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let base = read(&paths.artifacts().join("runtime.elf"))?;
     let link = LinkData::open(&read(&paths.artifacts().join("runtime.link"))?)?;
     let mut counts = Counts::default();
-    let mut count = |name: &str, result: Result<String>| match result {
-        Ok(note) => {
-            counts.passed += 1;
-            println!("test {name} ... ok {note}");
-        }
-        Err(error) => {
-            counts.failed += 1;
-            println!("test {name} ... FAILED\n  {error:#}");
-        }
-    };
     let wanted = |name: &str| filter.is_none_or(|filter| name.contains(filter));
     for (name, way) in WAYS.into_iter().filter(|(name, _)| wanted(name)) {
-        count(name, relinked(paths, &base, &link, way));
+        counts.run_noted(name, || relinked(paths, &base, &link, way));
     }
     if wanted(DEAD) {
-        count(DEAD, dead_code(paths, &link));
+        counts.run_noted(DEAD, || dead_code(paths, &link));
     }
     Ok(counts)
 }

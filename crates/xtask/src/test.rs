@@ -42,6 +42,29 @@ impl Counts {
         self.passed += other.passed;
         self.failed += other.failed;
     }
+
+    /// Runs a test without a note, says how it ended and counts it.
+    pub fn run(&mut self, name: &str, test: impl FnOnce() -> Result<()>) {
+        self.run_noted(name, || test().map(|()| String::new()));
+    }
+
+    /// Runs a test, says how it ended, with its note, and counts it.
+    pub fn run_noted(&mut self, name: &str, test: impl FnOnce() -> Result<String>) {
+        let start = Instant::now();
+        let result = test();
+        let seconds = start.elapsed().as_secs_f64();
+        match result {
+            Ok(note) => {
+                self.passed += 1;
+                let space = if note.is_empty() { "" } else { " " };
+                println!("test {name} ... ok ({seconds:.1} s){space}{note}");
+            }
+            Err(error) => {
+                self.failed += 1;
+                println!("test {name} ... FAILED ({seconds:.1} s)\n  {error:#}");
+            }
+        }
+    }
 }
 
 /// Crates with a suite or flags of their own: not among the units.

@@ -65,19 +65,7 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         .iter()
         .filter(|(n, _)| filter.is_none_or(|f| n.contains(f)))
     {
-        let start = Instant::now();
-        let result = test();
-        let seconds = start.elapsed().as_secs_f64();
-        match result {
-            Ok(note) => {
-                counts.passed += 1;
-                println!("test {name} ... ok ({seconds:.1} s) {note}");
-            }
-            Err(error) => {
-                counts.failed += 1;
-                println!("test {name} ... FAILED ({seconds:.1} s)\n  {error:#}");
-            }
-        }
+        counts.run_noted(name, test);
     }
     Ok(counts)
 }
