@@ -58,6 +58,13 @@ pub fn write(bytes: &[u8]) {
     }
 }
 
+/// Writes bytes to the serial port and not to the screen.
+pub fn write_serial(bytes: &[u8]) {
+    for chunk in bytes.chunks(CHUNK_BYTES) {
+        with(&OUTPUT, |output| output.serial.write(chunk));
+    }
+}
+
 /// From now on a lock that stays taken is broken: called first thing by whoever prints last words.
 pub fn begin_panic() {
     PANICKING.store(true, Ordering::Release);

@@ -49,6 +49,8 @@ static FILES: Mutex<Vec<Option<Arc<OpenFile>>>> = Mutex::new(Vec::new());
 pub enum Object {
     /// Keyboard, serial port, screen.
     Console,
+    /// The serial port alone, for writing.
+    Serial,
     /// A file of the volume.
     File(fat::File),
     /// A directory of the volume.
@@ -255,7 +257,7 @@ impl OpenFile {
             }
             Object::Random => super::misc::getrandom(at, count),
             Object::Directory => Err(Errno::ISDIR),
-            Object::Console | Object::Pipe(_) => Err(Errno::SPIPE),
+            Object::Console | Object::Serial | Object::Pipe(_) => Err(Errno::SPIPE),
         }
     }
 
@@ -274,7 +276,7 @@ impl OpenFile {
                 Ok(count)
             }
             Object::Null | Object::Zero => Ok(count),
-            Object::Console | Object::Pipe(_) => Err(Errno::SPIPE),
+            Object::Console | Object::Serial | Object::Pipe(_) => Err(Errno::SPIPE),
             _ => Err(Errno::BADF),
         }
     }
@@ -300,6 +302,10 @@ impl OpenFile {
                 console::write(user::bytes(at, count)?);
                 Ok(count)
             }
+            Object::Serial => {
+                console::write_serial(user::bytes(at, count)?);
+                Ok(count)
+            }
             Object::Pipe(end) => end.write(at, count, !self.has(O_NONBLOCK)),
             _ => {
                 let _order = self.order.lock();
@@ -322,7 +328,7 @@ impl OpenFile {
         const POLLOUT: i16 = 4;
         match &self.object {
             Object::Console if console::has_input() => POLLIN | POLLOUT,
-            Object::Console => POLLOUT,
+            Object::Console | Object::Serial => POLLOUT,
             Object::Pipe(end) => (POLLIN | POLLOUT) * i16::from(end.is_ready()),
             _ => POLLIN | POLLOUT,
         }
@@ -491,7 +497,10 @@ pub fn dup_to(from: i32, to: i32) -> Answer {
 
 pub fn seek(number: i32, offset: i64, whence: i32) -> Answer {
     let file = get(number)?;
-    if matches!(file.object, Object::Console | Object::Pipe(_)) {
+    if matches!(
+        file.object,
+        Object::Console | Object::Serial | Object::Pipe(_)
+    ) {
         return Err(Errno::SPIPE);
     }
     let base = match whence {

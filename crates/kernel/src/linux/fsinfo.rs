@@ -40,6 +40,7 @@ pub fn special(path: &str) -> Option<Object> {
         "/dev/tty" | "/dev/console" | "/dev/stdin" | "/dev/stdout" | "/dev/stderr" => {
             Object::Console
         }
+        "/dev/ttyS0" => Object::Serial,
         "/proc/self/maps" => Object::Text(maps().into_bytes()),
         "/proc/meminfo" => Object::Text(meminfo().into_bytes()),
         "/sys/devices/system/cpu/online" | "/sys/devices/system/cpu/possible" => {
@@ -97,6 +98,7 @@ fn facts_of_open(file: &file::OpenFile) -> Result<Facts, Errno> {
         Object::Directory => (S_IFDIR | 0o755, 0),
         Object::Pipe(_) => (S_IFIFO | 0o600, 0),
         Object::Console => (S_IFCHR | 0o620, device(5, 1)),
+        Object::Serial => (S_IFCHR | 0o620, device(4, 64)),
         Object::Null => (S_IFCHR | 0o666, device(1, 3)),
         Object::Zero => (S_IFCHR | 0o666, device(1, 5)),
         Object::Random => (S_IFCHR | 0o666, device(1, 9)),
