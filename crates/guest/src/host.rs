@@ -32,9 +32,12 @@ pub mod sys {
     use std::string::String;
     use std::sync::{LazyLock, Mutex, PoisonError};
     use std::time::Instant;
+    use std::vec::Vec;
 
     /// A job of [`bf_parallel`]: context, index of the thread, number of threads.
     pub type Work = unsafe extern "C" fn(ctx: *mut c_void, index: u32, n: u32);
+    /// A job of [`bf_thread_start`]: its context.
+    pub type ThreadWork = unsafe extern "C" fn(ctx: *mut c_void);
 
     static FILES: LazyLock<Mutex<HashMap<i64, File>>> = LazyLock::new(Mutex::default);
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
@@ -74,9 +77,36 @@ pub mod sys {
     }
 
     pub unsafe fn bf_file_open(path: *const u8, len: usize) -> i64 {
+        // SAFETY: as this function's.
+        unsafe { bf_file_open_with(path, len, 0) }
+    }
+
+    /// The guest's path.
+    unsafe fn path(path: *const u8, len: usize) -> String {
         // SAFETY: the guest's contract.
         let path = unsafe { core::slice::from_raw_parts(path, len) };
-        match File::open(String::from_utf8_lossy(path).as_ref()) {
+        String::from_utf8_lossy(path).into_owned()
+    }
+
+    fn answer(result: std::io::Result<i64>) -> i64 {
+        result.unwrap_or_else(|e| errno(&e))
+    }
+
+    pub unsafe fn bf_file_open_with(at: *const u8, len: usize, flags: u32) -> i64 {
+        let has = |bit: u32| flags & bit != 0;
+        if flags > 15 || (flags != 0 && !has(1)) {
+            return -22;
+        }
+        let file = File::options()
+            .read(true)
+            .write(has(1))
+            .create(has(2))
+            .create_new(has(2) && has(8))
+            .truncate(has(4))
+            // SAFETY: as this function's.
+            .open(unsafe { path(at, len) });
+        match file {
+            Ok(file) if file.metadata().is_ok_and(|m| m.is_dir()) => -21,
             Ok(file) => {
                 let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
                 let handle = files.keys().max().map_or(3, |h| h + 1);
@@ -84,6 +114,131 @@ pub mod sys {
                 handle
             }
             Err(e) => errno(&e),
+        }
+    }
+
+    fn with_file(handle: i64, f: impl FnOnce(&File) -> std::io::Result<i64>) -> i64 {
+        let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        files.get(&handle).map_or(-9, |file| answer(f(file)))
+    }
+
+    pub unsafe fn bf_file_write(handle: i64, offset: u64, ptr: *const u8, len: usize) -> i64 {
+        // SAFETY: the guest's contract.
+        let bytes = unsafe { core::slice::from_raw_parts(ptr, len) };
+        with_file(handle, |mut file| {
+            file.seek(SeekFrom::Start(offset))?;
+            file.write_all(bytes)?;
+            Ok(len as i64)
+        })
+    }
+
+    pub unsafe fn bf_file_resize(handle: i64, size: u64) -> i64 {
+        with_file(handle, |file| file.set_len(size).map(|()| 0))
+    }
+
+    pub unsafe fn bf_file_sync(handle: i64) -> i64 {
+        with_file(handle, |file| file.sync_all().map(|()| 0))
+    }
+
+    pub unsafe fn bf_file_remove(at: *const u8, len: usize) -> i64 {
+        // SAFETY: as this function's.
+        let path = unsafe { path(at, len) };
+        answer(match std::fs::metadata(&path) {
+            Ok(about) if about.is_dir() => std::fs::remove_dir(path).map(|()| 0),
+            _ => std::fs::remove_file(path).map(|()| 0),
+        })
+    }
+
+    pub unsafe fn bf_file_rename(
+        from: *const u8,
+        from_len: usize,
+        to: *const u8,
+        to_len: usize,
+    ) -> i64 {
+        // SAFETY: as this function's.
+        let (from, to) = unsafe { (path(from, from_len), path(to, to_len)) };
+        answer(std::fs::rename(from, to).map(|()| 0))
+    }
+
+    pub unsafe fn bf_folder_create(at: *const u8, len: usize) -> i64 {
+        // SAFETY: as this function's.
+        answer(std::fs::create_dir(unsafe { path(at, len) }).map(|()| 0))
+    }
+
+    pub unsafe fn bf_folder_list(at: *const u8, len: usize, out: *mut u8, cap: usize) -> i64 {
+        // SAFETY: as this function's.
+        let list = std::fs::read_dir(unsafe { path(at, len) }).and_then(|entries| {
+            let mut names = Vec::new();
+            for entry in entries {
+                let entry = entry?;
+                names.extend_from_slice(entry.file_name().as_encoded_bytes());
+                if entry.file_type()?.is_dir() {
+                    names.push(b'/');
+                }
+                names.push(0);
+            }
+            Ok(names)
+        });
+        let names = match list {
+            Ok(names) => names,
+            Err(e) => return errno(&e),
+        };
+        let fits = names.get(..cap.min(names.len())).unwrap_or(&[]);
+        let whole = fits.iter().rposition(|b| *b == 0).map_or(0, |at| at + 1);
+        // SAFETY: the guest gave `cap` writable bytes.
+        unsafe { out.copy_from_nonoverlapping(names.as_ptr(), whole) };
+        names.len() as i64
+    }
+
+    /// Input is not read key by key here: a program's tests give it lines.
+    pub unsafe fn bf_console_key(_timeout_ns: u64) -> i64 {
+        let mut byte = [0];
+        match std::io::stdin().read(&mut byte) {
+            Ok(1) => byte[0].into(),
+            _ => -61,
+        }
+    }
+
+    pub unsafe fn bf_serial_write(ptr: *const u8, len: usize) {
+        // SAFETY: as this function's.
+        unsafe { bf_console_write(ptr, len) }
+    }
+
+    pub unsafe fn bf_unix_time_ns() -> u64 {
+        std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as u64)
+    }
+
+    pub unsafe fn bf_sleep_ns(ns: u64) {
+        std::thread::sleep(std::time::Duration::from_nanos(ns));
+    }
+
+    static THREADS: LazyLock<Mutex<HashMap<i64, std::thread::JoinHandle<()>>>> =
+        LazyLock::new(Mutex::default);
+
+    pub unsafe fn bf_thread_start(work: ThreadWork, ctx: *mut c_void) -> i64 {
+        let ctx = ctx as usize;
+        // SAFETY: the guest's contract: its function may run on another thread.
+        let run = move || unsafe { work(ctx as *mut c_void) };
+        match std::thread::Builder::new().spawn(run) {
+            Ok(thread) => {
+                let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+                let handle = threads.keys().max().map_or(1, |h| h + 1);
+                threads.insert(handle, thread);
+                handle
+            }
+            Err(_) => -11,
+        }
+    }
+
+    pub unsafe fn bf_thread_join(handle: i64) -> i64 {
+        let mut threads = THREADS.lock().unwrap_or_else(PoisonError::into_inner);
+        let thread = threads.remove(&handle);
+        drop(threads);
+        match thread.map(std::thread::JoinHandle::join) {
+            Some(Ok(())) => 0,
+            _ => -9,
         }
     }
 

@@ -4,6 +4,8 @@ use core::ffi::c_void;
 
 /// A job of [`bf_parallel`]: context, index of the thread, number of threads.
 pub type Work = unsafe extern "C" fn(ctx: *mut c_void, index: u32, n: u32);
+/// A job of [`bf_thread_start`]: its context.
+pub type ThreadWork = unsafe extern "C" fn(ctx: *mut c_void);
 
 unsafe extern "C" {
     /// Writes `len` bytes to the console.
@@ -23,6 +25,37 @@ unsafe extern "C" {
     pub fn bf_file_read(handle: i64, offset: u64, ptr: *mut u8, len: usize) -> i64;
     /// 0, or a negated error number.
     pub fn bf_file_close(handle: i64) -> i64;
+    /// A handle for reading, and by the bits of `flags`: 1 writing, 2 made where it is not there, 4 emptied, 8 only where
+    /// it is not there; or a negated error number. Bits beyond 1 need 1.
+    pub fn bf_file_open_with(path: *const u8, len: usize, flags: u32) -> i64;
+    /// `len`, or a negated error number. What lies between the end of the file and `offset` becomes zeroes.
+    pub fn bf_file_write(handle: i64, offset: u64, ptr: *const u8, len: usize) -> i64;
+    /// Makes a file `size` bytes long: 0, or a negated error number.
+    pub fn bf_file_resize(handle: i64, size: u64) -> i64;
+    /// Has what was written on the disk: 0, or a negated error number.
+    pub fn bf_file_sync(handle: i64) -> i64;
+    /// Takes a file or an empty folder away: 0, or a negated error number.
+    pub fn bf_file_remove(path: *const u8, len: usize) -> i64;
+    /// Gives a file or folder another name, replacing a file of that name: 0, or a negated error number.
+    pub fn bf_file_rename(from: *const u8, from_len: usize, to: *const u8, to_len: usize) -> i64;
+    /// Makes a folder: 0, or a negated error number.
+    pub fn bf_folder_create(path: *const u8, len: usize) -> i64;
+    /// Names in a folder, in any order, each ending with a NUL, those of folders with `/` before it: as many whole ones
+    /// as fit into `cap` bytes. The bytes all of them need, or a negated error number.
+    pub fn bf_folder_list(path: *const u8, len: usize, out: *mut u8, cap: usize) -> i64;
+    /// The next byte typed, without echo and without waiting for the end of its line: 0 to 255; -11 when `timeout_ns` went
+    /// by (`u64::MAX`: never), -4 when Ctrl-C ended the wait, -61 at the end of input.
+    pub fn bf_console_key(timeout_ns: u64) -> i64;
+    /// Writes `len` bytes to the serial line alone, where there is one; else to the console.
+    pub fn bf_serial_write(ptr: *const u8, len: usize);
+    /// Nanoseconds since 1970-01-01 00:00 UTC.
+    pub fn bf_unix_time_ns() -> u64;
+    /// Lets at least so much time pass, unless Ctrl-C comes; 0 lets other threads run.
+    pub fn bf_sleep_ns(ns: u64);
+    /// A thread that runs `work(ctx)`: its handle, or -11 when there is no memory for it or there are too many.
+    pub fn bf_thread_start(work: ThreadWork, ctx: *mut c_void) -> i64;
+    /// Waits for the end of a thread and forgets it: 0, or -9 for what is no thread.
+    pub fn bf_thread_join(handle: i64) -> i64;
     /// Number of arguments.
     pub fn bf_arg_count() -> usize;
     /// Argument `index` and its length in bytes; null if there is none.

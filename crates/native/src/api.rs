@@ -6,7 +6,7 @@
 use crate::gate::{self, errno};
 use crate::output::{Stderr, write_all};
 use crate::pool::{Pool, Work};
-use crate::{clock, files, heap, interrupt};
+use crate::{clock, devices, files, heap, interrupt, threads};
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::fmt::Write;
@@ -23,6 +23,8 @@ pub struct Host {
     pub root: Option<&'static [u8]>,
     /// Answer of `bf_cpu_count`.
     pub threads: u32,
+    /// Whether this is the bare machine.
+    pub is_machine: bool,
 }
 
 struct HostCell(UnsafeCell<Host>);
@@ -33,6 +35,7 @@ static HOST: HostCell = HostCell(UnsafeCell::new(Host {
     args: &[],
     root: None,
     threads: 1,
+    is_machine: false,
 }));
 static POOL: Pool = Pool::new();
 
@@ -76,6 +79,14 @@ unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
     }
 }
 
+/// To the serial line alone, where there is one; else as [`bf_console_write`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_serial_write(ptr: *const u8, len: usize) {
+    let line = devices::serial_line(host().is_machine);
+    // SAFETY: the guest's contract. Nobody may be listening.
+    let _ = write_all(line, unsafe { bytes(ptr, len) });
+}
+
 /// The program has written something: what it was started from works. Said to the kernel once, or twice by two threads.
 static PROVED: AtomicBool = AtomicBool::new(false);
 
@@ -98,6 +109,31 @@ static INPUT: Input = Input {
     ended: AtomicBool::new(false),
     buffer: UnsafeCell::new([0; CHUNK]),
 };
+
+/// The next byte typed, without waiting for the end of its line: 0 to 255; -11 when `timeout_ns` went by (`u64::MAX`:
+/// never), -4 when Ctrl-C ended the wait, -61 at the end of input.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_console_key(timeout_ns: u64) -> i64 {
+    while INPUT.busy.swap(true, Ordering::Acquire) {
+        gate::yield_now();
+    }
+    let start = INPUT.start.load(Ordering::Relaxed);
+    let key = if start < INPUT.end.load(Ordering::Relaxed) {
+        INPUT.start.store(start + 1, Ordering::Relaxed);
+        // SAFETY: `busy` is ours.
+        i64::from(unsafe { (*INPUT.buffer.get())[start % CHUNK] })
+    } else if INPUT.ended.load(Ordering::Relaxed) {
+        -i64::from(errno::ENODATA)
+    } else {
+        let key = devices::key(timeout_ns);
+        if key == Err(errno::ENODATA) {
+            INPUT.ended.store(true, Ordering::Relaxed);
+        }
+        key.map_or_else(|error| -i64::from(error), i64::from)
+    };
+    INPUT.busy.store(false, Ordering::Release);
+    key
+}
 
 /// One line without its newline; the part that does not fit is given at the next call. -1 at the end of input, and when
 /// Ctrl-C ended the wait (`bf_interrupted` tells).
@@ -185,6 +221,81 @@ unsafe extern "C" fn bf_file_open(path: *const u8, len: usize) -> i64 {
 }
 
 #[unsafe(no_mangle)]
+unsafe extern "C" fn bf_file_open_with(path: *const u8, len: usize, flags: u32) -> i64 {
+    // SAFETY: the guest's contract.
+    let path = unsafe { bytes(path, len) };
+    answer(files::open_with(host().root, path, flags).map(|h| h as u64))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_file_write(handle: i64, offset: u64, ptr: *const u8, len: usize) -> i64 {
+    // SAFETY: the guest's contract.
+    let bytes = unsafe { bytes(ptr, len) };
+    answer(files::write_at(handle, offset, bytes).map(|n| n as u64))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_file_resize(handle: i64, size: u64) -> i64 {
+    answer(files::resize(handle, size).map(|()| 0))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_file_sync(handle: i64) -> i64 {
+    answer(files::sync(handle).map(|()| 0))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_file_remove(path: *const u8, len: usize) -> i64 {
+    // SAFETY: the guest's contract.
+    let path = unsafe { bytes(path, len) };
+    answer(files::remove(host().root, path).map(|()| 0))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_file_rename(
+    from: *const u8,
+    from_len: usize,
+    to: *const u8,
+    to_len: usize,
+) -> i64 {
+    // SAFETY: the guest's contract.
+    let (from, to) = unsafe { (bytes(from, from_len), bytes(to, to_len)) };
+    answer(files::rename(host().root, from, to).map(|()| 0))
+}
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_folder_create(path: *const u8, len: usize) -> i64 {
+    // SAFETY: the guest's contract.
+    let path = unsafe { bytes(path, len) };
+    answer(files::create_folder(host().root, path).map(|()| 0))
+}
+
+/// Names in a folder, each ending with a NUL, those of folders with `/` before it: as many whole ones as fit into `cap`
+/// bytes. Gives the bytes all of them need.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_folder_list(path: *const u8, len: usize, out: *mut u8, cap: usize) -> i64 {
+    // SAFETY: the guest's contract.
+    let path = unsafe { bytes(path, len) };
+    let mut needed = 0;
+    let listed = files::list(host().root, path, |name, is_folder| {
+        let end = needed + name.len() + usize::from(is_folder) + 1;
+        if end <= cap {
+            // SAFETY: the guest gave `cap` writable bytes, and the name with its mark and NUL ends within them.
+            unsafe {
+                out.add(needed)
+                    .copy_from_nonoverlapping(name.as_ptr(), name.len());
+                if is_folder {
+                    out.add(end - 2).write(b'/');
+                }
+                out.add(end - 1).write(0);
+            }
+        }
+        needed = end;
+    });
+    answer(listed.map(|()| needed as u64))
+}
+
+#[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_size(handle: i64) -> i64 {
     answer(files::size(handle))
 }
@@ -222,6 +333,34 @@ unsafe extern "C" fn bf_arg(index: usize, len: *mut usize) -> *const u8 {
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_time_ns() -> u64 {
     clock::monotonic_ns()
+}
+
+/// Nanoseconds since 1970-01-01 00:00 UTC.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_unix_time_ns() -> u64 {
+    clock::unix_ns()
+}
+
+/// Lets at least so much time pass; 0 lets other threads run.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_sleep_ns(ns: u64) {
+    match ns {
+        0 => gate::yield_now(),
+        ns => devices::sleep(ns),
+    }
+}
+
+/// A thread that runs `work(ctx)`: its handle, or -11 when there is no memory for it or there are too many.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_thread_start(work: threads::Work, ctx: *mut c_void) -> i64 {
+    // SAFETY: the guest's contract: its function may run on another thread.
+    answer(unsafe { threads::start(work, ctx) })
+}
+
+/// Waits for the end of a thread and forgets it: 0, or -9 for what is no thread, or one that somebody waits for already.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bf_thread_join(handle: i64) -> i64 {
+    answer(threads::join(handle).map(|()| 0))
 }
 
 /// Different at each call; not for secrets.

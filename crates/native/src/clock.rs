@@ -3,12 +3,18 @@
 use crate::gate;
 use core::sync::atomic::{AtomicU64, Ordering};
 
+const REALTIME: usize = 0;
 const MONOTONIC: usize = 1;
 const PROCESS_CPU: usize = 2;
 
 /// Nanoseconds since some moment before the program started. On the machine: since the kernel's entry.
 pub fn monotonic_ns() -> u64 {
     gate::clock(MONOTONIC)
+}
+
+/// Nanoseconds since 1970-01-01 00:00 UTC.
+pub fn unix_ns() -> u64 {
+    gate::clock(REALTIME)
 }
 
 /// What loading took: on the machine since the kernel's entry, on Linux CPU time of this process.

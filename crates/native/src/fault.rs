@@ -4,7 +4,7 @@
 //! text is that of the runtime (`runtime/src/platform/fault.rs`).
 
 use crate::output::Stderr;
-use crate::{gate, names, pool};
+use crate::{gate, names, pool, threads};
 use core::fmt::Write;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,7 +20,7 @@ const SA_ONSTACK: u64 = 0x0800_0000;
 const SA_RESETHAND: u64 = 0x8000_0000;
 
 /// Bytes of a handler's stack: vector registers of 2.5 KiB are saved there, and more on processors to come.
-const HANDLER_STACK: usize = 64 << 10;
+pub const HANDLER_STACK: usize = 64 << 10;
 /// Largest main stack, by Linux's usual limit and the kernel's.
 const MAIN_STACK: usize = 8 << 20;
 const PAGE: usize = 4096;
@@ -72,7 +72,7 @@ fn stack_words(stack_pointer: usize, fault_address: usize) -> &'static [usize] {
     let top = STACK_TOP.load(Ordering::Relaxed);
     let room = match top.checked_sub(from) {
         Some(room) if room <= MAIN_STACK => room,
-        _ => pool::stack_above(from),
+        _ => pool::stack_above(from).max(threads::stack_above(from)),
     };
     if !from.is_multiple_of(size_of::<usize>()) {
         return &[];

@@ -1,4 +1,4 @@
-//! The guest's files, by the system's own calls.
+//! The guest's files and folders, by the system's own calls.
 //!
 //! A handle is a place in a table of at most [`MAX_OPEN`] files; a place is one word, so no lock is needed:
 //! 0 free, 1 being taken, else the system's number plus 2.
@@ -17,8 +17,12 @@ const FIRST: u32 = 2;
 
 struct Place {
     state: AtomicU32,
+    /// When it was opened; [`CHANGES`] for a file that may be written to.
     size: AtomicU64,
 }
+
+/// The size must be asked for.
+const CHANGES: u64 = u64::MAX;
 
 static TABLE: [Place; MAX_OPEN] = [const {
     Place {
@@ -85,13 +89,31 @@ impl Path {
 fn simple(error: i32) -> i32 {
     match error {
         errno::ENOENT | errno::ENOTDIR => errno::ENOENT,
-        errno::EISDIR | errno::EINVAL | errno::EMFILE => error,
+        errno::EISDIR | errno::EINVAL | errno::EMFILE | errno::EACCES | errno::EEXIST => error,
+        errno::EFBIG | errno::ENOSPC | errno::EROFS | errno::ENOTEMPTY => error,
         _ => errno::EIO,
     }
 }
 
 /// Opens a file for reading; gives back its handle.
 pub fn open(root: Option<&[u8]>, path: &[u8]) -> Result<usize, i32> {
+    open_with(root, path, 0)
+}
+
+/// Opens a file by the bits of `bf_file_open_with`: 1 write, 2 create, 4 truncate, 8 exclusive.
+pub fn open_with(root: Option<&[u8]>, path: &[u8], bits: u32) -> Result<usize, i32> {
+    use gate::flags;
+    let writes = bits & 1 != 0;
+    if bits > 15 || (bits != 0 && !writes) {
+        return Err(errno::EINVAL);
+    }
+    let of = |bit: u32, flag: usize| if bits & bit != 0 { flag } else { 0 };
+    let exclusive = if bits & 2 != 0 {
+        of(8, flags::EXCLUSIVE)
+    } else {
+        0
+    };
+    let how = of(1, flags::READ_WRITE) | of(2, flags::CREATE) | of(4, flags::TRUNCATE) | exclusive;
     let path = Path::new(root, path)?;
     let (handle, place) = TABLE
         .iter()
@@ -104,7 +126,7 @@ pub fn open(root: Option<&[u8]>, path: &[u8]) -> Result<usize, i32> {
         })
         .ok_or(errno::EMFILE)?;
     let opened = || {
-        let file = gate::open(path.as_c_str()?)? as i32;
+        let file = gate::open(path.as_c_str()?, how)? as i32;
         match gate::about(file) {
             Ok(about) if !about.is_folder => Ok((file, about.size)),
             other => {
@@ -116,6 +138,7 @@ pub fn open(root: Option<&[u8]>, path: &[u8]) -> Result<usize, i32> {
     };
     match opened() {
         Ok((file, size)) => {
+            let size = if writes { CHANGES } else { size };
             place.size.store(size, Ordering::Relaxed);
             place.state.store(file as u32 + FIRST, Ordering::Release);
             Ok(handle)
@@ -138,9 +161,128 @@ fn place(handle: i64) -> Result<(&'static Place, i32), i32> {
     }
 }
 
-/// Length in bytes when it was opened.
+/// Length in bytes: of a file that is only read, when it was opened.
 pub fn size(handle: i64) -> Result<u64, i32> {
-    Ok(place(handle)?.0.size.load(Ordering::Relaxed))
+    let (place, file) = place(handle)?;
+    size_of(place, file)
+}
+
+fn size_of(place: &Place, file: i32) -> Result<u64, i32> {
+    match place.size.load(Ordering::Relaxed) {
+        CHANGES => gate::about(file).map(|a| a.size).map_err(simple),
+        size => Ok(size),
+    }
+}
+
+/// The system's number of a file that may be written to.
+fn writable(handle: i64) -> Result<i32, i32> {
+    let (place, file) = place(handle)?;
+    match place.size.load(Ordering::Relaxed) {
+        CHANGES => Ok(file),
+        _ => Err(errno::EACCES),
+    }
+}
+
+/// Writes all bytes at `offset`.
+pub fn write_at(handle: i64, offset: u64, bytes: &[u8]) -> Result<usize, i32> {
+    let file = writable(handle)?;
+    let mut done = 0;
+    while let Some(rest) = bytes.get(done..).filter(|r| !r.is_empty()) {
+        match gate::pwrite(file, rest, offset.wrapping_add(done as u64)) {
+            Ok(0) => return Err(errno::EIO),
+            Ok(n) => done += n,
+            Err(errno::EINTR) => {}
+            Err(error) => return Err(simple(error)),
+        }
+    }
+    Ok(done)
+}
+
+/// Makes a file so many bytes long.
+pub fn resize(handle: i64, bytes: u64) -> Result<(), i32> {
+    gate::resize(writable(handle)?, bytes)
+        .map(|_| ())
+        .map_err(simple)
+}
+
+/// Has what was written on the medium.
+pub fn sync(handle: i64) -> Result<(), i32> {
+    match writable(handle) {
+        Ok(file) => gate::sync(file).map(|_| ()).map_err(simple),
+        Err(errno::EACCES) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes a file or an empty folder away.
+pub fn remove(root: Option<&[u8]>, path: &[u8]) -> Result<(), i32> {
+    let path = Path::new(root, path)?;
+    let path = path.as_c_str()?;
+    match gate::unlink(path) {
+        // Linux and POSIX differ in what they say of a folder.
+        Err(errno::EISDIR | errno::EPERM) => gate::rmdir(path),
+        removed => removed,
+    }
+    .map(|_| ())
+    .map_err(simple)
+}
+
+/// Gives a file or folder another name.
+pub fn rename(root: Option<&[u8]>, from: &[u8], to: &[u8]) -> Result<(), i32> {
+    let (from, to) = (Path::new(root, from)?, Path::new(root, to)?);
+    gate::rename(from.as_c_str()?, to.as_c_str()?)
+        .map(|_| ())
+        .map_err(simple)
+}
+
+/// Makes a folder.
+pub fn create_folder(root: Option<&[u8]>, path: &[u8]) -> Result<(), i32> {
+    let path = Path::new(root, path)?;
+    gate::mkdir(path.as_c_str()?).map(|_| ()).map_err(simple)
+}
+
+/// Gives the names in a folder to `each`, with whether it is one of a folder.
+pub fn list(
+    root: Option<&[u8]>,
+    path: &[u8],
+    mut each: impl FnMut(&[u8], bool),
+) -> Result<(), i32> {
+    /// `d_reclen`, `d_type` and `d_name` in `struct linux_dirent64`.
+    const LENGTH: usize = 16;
+    const KIND: usize = 18;
+    const NAME: usize = 19;
+    const FOLDER: u8 = 4;
+    let path = Path::new(root, path)?;
+    let folder = match gate::open(path.as_c_str()?, gate::flags::DIRECTORY) {
+        Ok(folder) => folder as i32,
+        Err(errno::ENOTDIR) => return Err(errno::ENOTDIR),
+        Err(error) => return Err(simple(error)),
+    };
+    let mut buffer = [0; 4096];
+    let result = loop {
+        let bytes = match gate::entries(folder, &mut buffer) {
+            Ok(0) => break Ok(()),
+            Ok(bytes) => bytes,
+            Err(error) => break Err(simple(error)),
+        };
+        let mut rest = buffer.get(..bytes).unwrap_or(&[]);
+        while let (Some(&low), Some(&high)) = (rest.get(LENGTH), rest.get(LENGTH + 1)) {
+            let length = usize::from(u16::from_le_bytes([low, high]));
+            let Some((entry, more)) = rest.split_at_checked(length).filter(|_| length > NAME)
+            else {
+                break;
+            };
+            let name = entry.get(NAME..).unwrap_or(&[]);
+            let name = name.split(|b| *b == 0).next().unwrap_or(&[]);
+            if name != b"." && name != b".." {
+                each(name, entry.get(KIND) == Some(&FOLDER));
+            }
+            rest = more;
+        }
+    };
+    // Only read.
+    let _ = gate::close(folder);
+    result
 }
 
 /// Closes a file.
@@ -158,7 +300,7 @@ pub fn close(handle: i64) -> Result<(), i32> {
 /// `at` points to `len` writable bytes.
 pub unsafe fn read_at(handle: i64, offset: u64, at: *mut u8, len: usize) -> Result<usize, i32> {
     let (place, file) = place(handle)?;
-    let left = place.size.load(Ordering::Relaxed).saturating_sub(offset);
+    let left = size_of(place, file)?.saturating_sub(offset);
     let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(len);
     let mut done = 0;
     while done < wanted {
@@ -236,6 +378,38 @@ mod tests {
         assert_eq!(open(root, b"/data/x"), Err(errno::ENOENT));
         assert_eq!(open(root, b"/"), Err(errno::EISDIR));
         assert_eq!(read_whole(root, b"data"), Some(&b"0123456789"[..]));
+        let handle = open_with(root, b"/new", 7).unwrap() as i64;
+        assert_eq!(write_at(handle, 2, b"abc"), Ok(3));
+        assert_eq!(size(handle), Ok(5));
+        resize(handle, 4).unwrap();
+        sync(handle).unwrap();
+        // SAFETY: the buffer has eight bytes.
+        assert_eq!(unsafe { read_at(handle, 0, buffer.as_mut_ptr(), 8) }, Ok(4));
+        assert_eq!(&buffer[..4], b"\0\0ab");
+        close(handle).unwrap();
+        assert_eq!(open_with(root, b"/new", 15), Err(errno::EEXIST));
+        assert_eq!(open_with(root, b"/new", 2), Err(errno::EINVAL));
+        assert_eq!(open_with(root, b"/none", 1), Err(errno::ENOENT));
+        let handle = open(root, b"data").unwrap() as i64;
+        assert_eq!(write_at(handle, 0, b"x"), Err(errno::EACCES));
+        close(handle).unwrap();
+        create_folder(root, b"/sub").unwrap();
+        assert_eq!(create_folder(root, b"/sub"), Err(errno::EEXIST));
+        rename(root, b"/new", b"/sub/moved").unwrap();
+        let mut names = Vec::new();
+        list(root, b"/sub", |name, _| names.push(name.to_vec())).unwrap();
+        assert_eq!(names, [b"moved"]);
+        let mut folders = Vec::new();
+        list(root, b"/", |name, folder| {
+            folders.extend(folder.then(|| name.to_vec()))
+        })
+        .unwrap();
+        assert_eq!(folders, [b"sub"]);
+        assert_eq!(list(root, b"/data", |_, _| {}), Err(errno::ENOTDIR));
+        assert_eq!(remove(root, b"/sub"), Err(errno::ENOTEMPTY));
+        remove(root, b"/sub/moved").unwrap();
+        remove(root, b"/sub").unwrap();
+        assert_eq!(remove(root, b"/sub"), Err(errno::ENOENT));
         let all: Vec<i64> = (0..MAX_OPEN)
             .map(|_| open(root, b"data").unwrap() as i64)
             .collect();

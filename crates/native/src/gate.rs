@@ -101,17 +101,30 @@ mod number {
     pub const OPEN: usize = 2;
     pub const CLOSE: usize = 3;
     pub const FSTAT: usize = 5;
+    pub const POLL: usize = 7;
     pub const MMAP: usize = 9;
     pub const MPROTECT: usize = 10;
     pub const MUNMAP: usize = 11;
     pub const SIGACTION: usize = 13;
+    pub const IOCTL: usize = 16;
     pub const PREAD: usize = 17;
+    pub const PWRITE: usize = 18;
     pub const SCHED_YIELD: usize = 24;
     pub const MADVISE: usize = 28;
+    pub const NANOSLEEP: usize = 35;
+    pub const EXIT: usize = 60;
+    pub const FSYNC: usize = 74;
+    pub const FTRUNCATE: usize = 77;
+    pub const RENAME: usize = 82;
+    pub const MKDIR: usize = 83;
+    pub const RMDIR: usize = 84;
+    pub const UNLINK: usize = 87;
     pub const SIGALTSTACK: usize = 131;
     pub const FUTEX: usize = 202;
     pub const SCHED_SETAFFINITY: usize = 203;
     pub const SCHED_GETAFFINITY: usize = 204;
+    pub const GETDENTS64: usize = 217;
+    pub const SET_TID_ADDRESS: usize = 218;
     pub const CLOCK_GETTIME: usize = 228;
     pub const EXIT_GROUP: usize = 231;
     pub const GETRANDOM: usize = 318;
@@ -119,6 +132,8 @@ mod number {
 
 /// Error numbers used here.
 pub mod errno {
+    /// Not allowed.
+    pub const EPERM: i32 = 1;
     /// No such file.
     pub const ENOENT: i32 = 2;
     /// A signal ended the call.
@@ -129,6 +144,10 @@ pub mod errno {
     pub const EBADF: i32 = 9;
     /// Not now.
     pub const EAGAIN: i32 = 11;
+    /// The file may not be written to.
+    pub const EACCES: i32 = 13;
+    /// There is something by this name.
+    pub const EEXIST: i32 = 17;
     /// A part of the path is no folder.
     pub const ENOTDIR: i32 = 20;
     /// It is a folder.
@@ -137,6 +156,16 @@ pub mod errno {
     pub const EINVAL: i32 = 22;
     /// Too many open files.
     pub const EMFILE: i32 = 24;
+    /// The volume has no files of this size.
+    pub const EFBIG: i32 = 27;
+    /// The volume is full.
+    pub const ENOSPC: i32 = 28;
+    /// The volume cannot be written to.
+    pub const EROFS: i32 = 30;
+    /// The folder is not empty.
+    pub const ENOTEMPTY: i32 = 39;
+    /// There is no more input.
+    pub const ENODATA: i32 = 61;
     /// Nobody reads any more.
     pub const EPIPE: i32 = 32;
 }
@@ -200,11 +229,185 @@ pub fn write(file: i32, bytes: &[u8]) -> Answer {
     }
 }
 
-/// Opens a file for reading; `path` ends with a NUL.
-pub fn open(path: &core::ffi::CStr) -> Answer {
+/// What [`open`] is asked for.
+pub mod flags {
+    /// Reading and writing; reading without it.
+    pub const READ_WRITE: usize = 2;
+    /// Make it where it is not there.
+    pub const CREATE: usize = 0o100;
+    /// Fail where it is there.
+    pub const EXCLUSIVE: usize = 0o200;
+    /// Empty it.
+    pub const TRUNCATE: usize = 0o1000;
+    /// Only a folder.
+    pub const DIRECTORY: usize = 0o200_000;
+    /// Only writing.
+    pub const WRITE: usize = 1;
+}
+
+/// Opens a file; `path` ends with a NUL, `how` are [`flags`].
+pub fn open(path: &core::ffi::CStr, how: usize) -> Answer {
     const O_CLOEXEC: usize = 0o2_000_000;
+    const MODE: usize = 0o666;
     // SAFETY: the path is NUL-terminated.
-    unsafe { call!(number::OPEN, path.as_ptr() as usize, O_CLOEXEC) }
+    unsafe { call!(number::OPEN, path.as_ptr() as usize, O_CLOEXEC | how, MODE) }
+}
+
+/// Takes a file away.
+pub fn unlink(path: &core::ffi::CStr) -> Answer {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call!(number::UNLINK, path.as_ptr() as usize) }
+}
+
+/// Takes an empty folder away.
+pub fn rmdir(path: &core::ffi::CStr) -> Answer {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call!(number::RMDIR, path.as_ptr() as usize) }
+}
+
+/// Makes a folder.
+pub fn mkdir(path: &core::ffi::CStr) -> Answer {
+    const MODE: usize = 0o777;
+    // SAFETY: the path is NUL-terminated.
+    unsafe { call!(number::MKDIR, path.as_ptr() as usize, MODE) }
+}
+
+/// Gives a file or folder another name.
+pub fn rename(from: &core::ffi::CStr, to: &core::ffi::CStr) -> Answer {
+    // SAFETY: the paths are NUL-terminated.
+    unsafe { call!(number::RENAME, from.as_ptr() as usize, to.as_ptr() as usize) }
+}
+
+/// Sets the length of a file.
+pub fn resize(file: i32, bytes: u64) -> Answer {
+    // SAFETY: takes any numbers.
+    unsafe { call!(number::FTRUNCATE, file as usize, bytes as usize) }
+}
+
+/// Has a file's bytes on the medium.
+pub fn sync(file: i32) -> Answer {
+    // SAFETY: takes any number.
+    unsafe { call!(number::FSYNC, file as usize) }
+}
+
+/// Writes bytes at an offset.
+pub fn pwrite(file: i32, bytes: &[u8], offset: u64) -> Answer {
+    // SAFETY: the kernel reads from the slice only.
+    unsafe {
+        call!(
+            number::PWRITE,
+            file as usize,
+            bytes.as_ptr() as usize,
+            bytes.len(),
+            offset as usize
+        )
+    }
+}
+
+/// The next entries of an open folder, `struct linux_dirent64` one after the other; 0 bytes at its end.
+pub fn entries(folder: i32, buffer: &mut [u8]) -> Answer {
+    // SAFETY: the kernel writes into the slice only.
+    unsafe {
+        call!(
+            number::GETDENTS64,
+            folder as usize,
+            buffer.as_mut_ptr() as usize,
+            buffer.len()
+        )
+    }
+}
+
+/// Waits until a file can be read: 0 if it cannot after `ms` milliseconds.
+pub fn wait_readable(file: i32, ms: i32) -> Answer {
+    const POLLIN: u64 = 1;
+    // struct pollfd: number, wanted (u16), found (u16).
+    let mut entry = u64::from(file as u32) | POLLIN << 32;
+    // SAFETY: the kernel reads and writes the entry's eight bytes.
+    unsafe { call!(number::POLL, &raw mut entry as usize, 1, ms as usize) }
+}
+
+/// `struct termios` of the kernel: input, output, control and local flags, line discipline, control characters.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Terminal {
+    flags: [u32; 4],
+    line: [u8; 20],
+}
+
+impl Terminal {
+    /// The mode of an open terminal.
+    pub fn of(file: i32) -> Result<Self, i32> {
+        const TCGETS: usize = 0x5401;
+        let mut mode = Terminal {
+            flags: [0; 4],
+            line: [0; 20],
+        };
+        // SAFETY: the kernel writes the structure's 36 bytes.
+        unsafe { call!(number::IOCTL, file as usize, TCGETS, &raw mut mode as usize) }?;
+        Ok(mode)
+    }
+
+    /// The same with keys as they come, not shown.
+    pub fn raw(mut self) -> Self {
+        const ICANON_ECHO: u32 = 2 | 8;
+        const VTIME: usize = 5;
+        const VMIN: usize = 6;
+        self.flags[3] &= !ICANON_ECHO;
+        self.line[1 + VTIME] = 0;
+        self.line[1 + VMIN] = 1;
+        self
+    }
+
+    /// Gives a terminal this mode; a wish.
+    pub fn set(&self, file: i32) {
+        const TCSETS: usize = 0x5402;
+        // SAFETY: the kernel reads the structure's 36 bytes.
+        let _ = unsafe {
+            call!(
+                number::IOCTL,
+                file as usize,
+                TCSETS,
+                &raw const *self as usize
+            )
+        };
+    }
+}
+
+/// Sleeps; a signal may end it early.
+pub fn sleep(ns: u64) {
+    let time = [ns / 1_000_000_000, ns % 1_000_000_000];
+    // SAFETY: the kernel reads the two words.
+    let _ = unsafe { call!(number::NANOSLEEP, time.as_ptr() as usize, 0) };
+}
+
+/// Has the kernel write 0 into the word and wake who waits for it, by [`wait_for_end`], when the calling thread has ended.
+///
+/// # Safety
+/// The word lives until then.
+pub unsafe fn tell_end(word: &core::sync::atomic::AtomicU32) {
+    // SAFETY: as the caller promised.
+    let _ = unsafe { call!(number::SET_TID_ADDRESS, word.as_ptr() as usize) };
+}
+
+/// Waits until a word that [`tell_end`] got is 0.
+pub fn wait_for_end(word: &core::sync::atomic::AtomicU32) {
+    loop {
+        let alive = word.load(core::sync::atomic::Ordering::Acquire);
+        if alive == 0 {
+            return;
+        }
+        // Not the private kind: the kernel's wake is not either.
+        // SAFETY: the word is alive during the call.
+        let _ = unsafe { call!(number::FUTEX, word.as_ptr() as usize, 0, alive as usize, 0) };
+    }
+}
+
+/// Ends the calling thread.
+pub fn exit_thread() -> ! {
+    loop {
+        // SAFETY: does not return.
+        let _ = unsafe { call!(number::EXIT, 0) };
+    }
 }
 
 /// Closes a file.
@@ -457,12 +660,12 @@ mod tests {
     #[test]
     fn calls_answer_as_linux_does() {
         assert_eq!(close(-1), Err(errno::EBADF));
-        assert_eq!(open(c"/not there"), Err(errno::ENOENT));
-        let null = open(c"/dev/null").unwrap() as i32;
+        assert_eq!(open(c"/not there", 0), Err(errno::ENOENT));
+        let null = open(c"/dev/null", 0).unwrap() as i32;
         assert_eq!(read(null, &mut [0; 4]), Ok(0));
         assert!(!about(null).unwrap().is_folder);
         close(null).unwrap();
-        let root = open(c"/").unwrap() as i32;
+        let root = open(c"/", 0).unwrap() as i32;
         assert!(about(root).unwrap().is_folder);
         close(root).unwrap();
         assert!(clock(1) > 0);

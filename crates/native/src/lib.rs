@@ -11,7 +11,8 @@
 //! thread-local storage:
 //!
 //! - `start`: the first instruction, the auxiliary vector, the way into `bf_main`. `gate`: system calls.
-//! - `api`: the guest interface. `arguments`, `files`, `heap`, `clock`, `pool`, `interrupt`: what is behind it.
+//! - `api`: the guest interface. `arguments`, `files`, `heap`, `clock`, `devices`, `pool`, `threads`, `interrupt`: what is
+//!   behind it.
 //! - `fault`: a program that faults, named by function (`names`: the table the linker makes).
 //! - `copy`: `memcpy` and its kin, which generated code calls; `numbers`: rounding. Other such helpers
 //!   come from `compiler_builtins`.
@@ -28,6 +29,7 @@ mod arguments;
 mod clock;
 mod copy;
 mod cpu;
+mod devices;
 mod fault;
 mod files;
 mod gate;
@@ -39,6 +41,7 @@ mod output;
 mod pool;
 #[cfg(feature = "freestanding")]
 mod start;
+mod threads;
 
 /// Exit code of a program that cannot be run.
 const EXIT_REFUSED: i32 = 63;

@@ -144,6 +144,7 @@ unsafe extern "C" fn bareflow_native_start(stack: *const usize) -> ! {
         args: found.args,
         root: found.root,
         threads: found.own.threads.unwrap_or_else(pool::cpus),
+        is_machine,
     };
     // SAFETY: the only thread, and the guest has not started.
     unsafe { api::install(host) };

@@ -1,9 +1,16 @@
 //! The guest's files: a folder of the host, or the FAT volume of an image.
+//!
+//! Files that are only read need no lock: where their bytes lie is known when they are opened. `write` has the others.
+
+mod write;
+
+pub use write::OpenFlags;
 
 use crate::error::Error;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use store::area::FileArea;
 use store::block::{FileDevice, SECTOR};
@@ -20,12 +27,28 @@ pub enum Errno {
     Io = 5,
     /// Not an open handle.
     BadHandle = 9,
+    /// No memory, or too many of a kind.
+    Again = 11,
+    /// The file was opened for reading only, or is in use.
+    Denied = 13,
+    /// There is something by this name.
+    Exists = 17,
+    /// A part of the path is no folder.
+    NotFolder = 20,
     /// It is a folder.
     IsFolder = 21,
     /// A path that is none: relative parts, not UTF-8.
     Invalid = 22,
     /// Too many open files.
     TooMany = 24,
+    /// A FAT volume has no files of 4 GiB and more.
+    TooLarge = 27,
+    /// The volume is full.
+    NoSpace = 28,
+    /// The volume cannot be written to: another process uses it, or it is damaged.
+    ReadOnly = 30,
+    /// The folder is not empty.
+    NotEmpty = 39,
 }
 
 /// Most files open at once.
@@ -43,6 +66,8 @@ enum Root {
 /// An image's volume, and the image itself for reading file contents without a lock.
 struct Image {
     volume: Mutex<ImageVolume>,
+    /// Whether `volume` may be written to: from the first file on that is opened for writing.
+    writable: AtomicBool,
     file: Arc<File>,
     path: PathBuf,
     /// First byte of the volume in the image.
@@ -65,10 +90,20 @@ struct Open {
     extents: Vec<Extent>,
 }
 
+/// What a handle stands for.
+enum Handle {
+    /// A file that is only read.
+    Read(Open),
+    /// A file of a folder that is written, too.
+    Host(File),
+    /// A file of the image's volume that is written, too.
+    Volume(store::fat::File),
+}
+
 /// The volume and what is open on it.
 pub struct Files {
     root: Root,
-    open: Mutex<Vec<Option<Arc<Open>>>>,
+    open: Mutex<Vec<Option<Arc<Handle>>>>,
 }
 
 impl Open {
@@ -131,7 +166,13 @@ fn errno_of_fat(error: &FatError) -> Errno {
     match error {
         FatError::NotFound { .. } | FatError::NotADirectory { .. } => Errno::NoEntry,
         FatError::IsADirectory { .. } => Errno::IsFolder,
-        FatError::InvalidName { .. } => Errno::Invalid,
+        FatError::InvalidName { .. } | FatError::InvalidMove { .. } => Errno::Invalid,
+        FatError::AlreadyExists { .. } => Errno::Exists,
+        FatError::DirectoryNotEmpty { .. } => Errno::NotEmpty,
+        FatError::Open { .. } => Errno::Denied,
+        FatError::FileTooLarge { .. } => Errno::TooLarge,
+        FatError::Full { .. } | FatError::DirectoryFull { .. } => Errno::NoSpace,
+        FatError::Damaged { .. } => Errno::ReadOnly,
         _ => Errno::Io,
     }
 }
@@ -140,6 +181,13 @@ fn errno_of(error: &std::io::Error) -> Errno {
     match error.kind() {
         std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => Errno::NoEntry,
         std::io::ErrorKind::IsADirectory => Errno::IsFolder,
+        std::io::ErrorKind::AlreadyExists => Errno::Exists,
+        std::io::ErrorKind::DirectoryNotEmpty => Errno::NotEmpty,
+        std::io::ErrorKind::PermissionDenied => Errno::Denied,
+        std::io::ErrorKind::StorageFull => Errno::NoSpace,
+        std::io::ErrorKind::FileTooLarge => Errno::TooLarge,
+        std::io::ErrorKind::ReadOnlyFilesystem => Errno::ReadOnly,
+        std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidFilename => Errno::Invalid,
         _ => Errno::Io,
     }
 }
@@ -167,7 +215,13 @@ fn explain(error: &store::area::OpenError) -> String {
 
 /// Keeps other processes from writing to the same store, until this one ends. On the machine there are none.
 fn lock(path: &Path) -> Result<(), String> {
+    /// What this process has locked: a second lock of its own would be refused.
+    static LOCKED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
     if crate::platform::is_machine() {
+        return Ok(());
+    }
+    let mut locked = LOCKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if locked.iter().any(|l| l == path) {
         return Ok(());
     }
     let file = File::open(path).map_err(|e| format!("cannot open {}: {e}", path.display()))?;
@@ -175,6 +229,7 @@ fn lock(path: &Path) -> Result<(), String> {
         Ok(()) => {
             // Closing it would give the lock back.
             std::mem::forget(file);
+            locked.push(path.to_owned());
             Ok(())
         }
         Err(std::fs::TryLockError::WouldBlock) => {
@@ -219,6 +274,7 @@ impl Files {
         let volume = Mutex::new(Volume::mount(slice).map_err(|e| failed(&e))?);
         let root = Root::Image(Box::new(Image {
             volume,
+            writable: AtomicBool::new(false),
             file: Arc::new(file),
             path: path.into(),
             start,
@@ -374,6 +430,11 @@ impl Files {
             }
             Root::Image(image) => image.open(path).map_err(|e| errno_of_fat(&e))?,
         };
+        self.install(Handle::Read(open))
+    }
+
+    /// Gives what was opened a number.
+    fn install(&self, handle: Handle) -> Result<u32, Errno> {
         let mut table = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let free = table
             .iter()
@@ -385,11 +446,11 @@ impl Files {
         if free == table.len() {
             table.push(None);
         }
-        table[free] = Some(Arc::new(open));
+        table[free] = Some(Arc::new(handle));
         Ok(free as u32)
     }
 
-    fn get(&self, handle: i64) -> Result<Arc<Open>, Errno> {
+    fn get(&self, handle: i64) -> Result<Arc<Handle>, Errno> {
         let table = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let index = usize::try_from(handle).map_err(|_| Errno::BadHandle)?;
         table
@@ -400,14 +461,20 @@ impl Files {
 
     /// Size in bytes.
     pub fn size(&self, handle: i64) -> Result<u64, Errno> {
-        Ok(self.get(handle)?.size)
+        match &*self.get(handle)? {
+            Handle::Read(open) => Ok(open.size),
+            Handle::Host(file) => file.metadata().map(|m| m.len()).map_err(|e| errno_of(&e)),
+            Handle::Volume(file) => self.on_volume(|v| v.file_bytes(file)).map(u64::from),
+        }
     }
 
     /// Fills `buffer` from `offset` on; short only at the end of the file.
     pub fn read_at(&self, handle: i64, offset: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
-        self.get(handle)?
-            .read_at(offset, buffer)
-            .map_err(|_| Errno::Io)
+        match &*self.get(handle)? {
+            Handle::Read(open) => open.read_at(offset, buffer).map_err(|_| Errno::Io),
+            Handle::Host(file) => write::read_host(file, offset, buffer),
+            Handle::Volume(file) => self.on_volume(|v| v.read_at(file, offset, buffer)),
+        }
     }
 
     /// Closes a handle.

@@ -6,8 +6,8 @@
 //! Functions that guests call often tell the engine which old code the thread still needs (`call::poll`).
 
 use super::pool::{Pool, Work};
-use super::{call, clock, interrupt, machine, memory, watch};
-use crate::files::{Errno, Files};
+use super::{call, clock, devices, interrupt, machine, memory, threads, watch};
+use crate::files::{Errno, Files, OpenFlags};
 use engine::{HostSymbol, SymbolKind};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
@@ -68,11 +68,23 @@ unsafe fn bytes<'a>(ptr: *const u8, len: usize) -> &'a [u8] {
 unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
     call::poll();
     // SAFETY: the guest's contract.
-    let mut rest = unsafe { bytes(ptr, len) };
-    watch::output(rest);
+    let text = unsafe { bytes(ptr, len) };
+    watch::output(text);
+    write_all(1, text);
+}
+
+/// To the serial line alone, where there is one; else as [`bf_console_write`].
+unsafe extern "C" fn bf_serial_write(ptr: *const u8, len: usize) {
+    call::poll();
+    // SAFETY: the guest's contract.
+    write_all(devices::serial_line(), unsafe { bytes(ptr, len) });
+}
+
+/// Writes what somebody reads.
+fn write_all(file: libc::c_int, mut rest: &[u8]) {
     while !rest.is_empty() {
         // SAFETY: writes from a valid slice.
-        let n = unsafe { libc::write(1, rest.as_ptr().cast(), rest.len()) };
+        let n = unsafe { libc::write(file, rest.as_ptr().cast(), rest.len()) };
         match usize::try_from(n) {
             Ok(0) => break,
             Ok(n) => {
@@ -130,6 +142,22 @@ unsafe extern "C" fn bf_console_read(ptr: *mut u8, cap: usize) -> isize {
     }
 }
 
+/// The next byte typed, without waiting for the end of its line: 0 to 255; -11 when `timeout_ns` went by (`u64::MAX`:
+/// never), -4 when Ctrl-C ended the wait, -61 at the end of input.
+unsafe extern "C" fn bf_console_key(timeout_ns: u64) -> i64 {
+    call::poll();
+    let mut input = INPUT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(byte) = input.bytes.pop_front() {
+        return byte.into();
+    }
+    if input.ended {
+        return devices::NO_DATA;
+    }
+    let key = devices::key(timeout_ns);
+    input.ended |= key == devices::NO_DATA;
+    key
+}
+
 unsafe extern "C" fn bf_alloc(size: usize, align: usize) -> *mut u8 {
     call::poll();
     memory::allocate(size, align)
@@ -150,8 +178,94 @@ fn answer(result: Result<u64, Errno>) -> i64 {
 
 unsafe extern "C" fn bf_file_open(path: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
-    let path = std::str::from_utf8(unsafe { bytes(path, len) }).map_err(|_| Errno::Invalid);
+    let path = unsafe { self::path(path, len) };
     answer(path.and_then(|p| host().files.open(p)).map(u64::from))
+}
+
+/// A path of the guest's.
+///
+/// # Safety
+/// As [`bytes`].
+unsafe fn path<'a>(ptr: *const u8, len: usize) -> Result<&'a str, Errno> {
+    // SAFETY: as the caller promised.
+    let path = std::str::from_utf8(unsafe { bytes(ptr, len) }).map_err(|_| Errno::Invalid)?;
+    // Linux would read only what is before a NUL.
+    if path.contains('\0') {
+        return Err(Errno::Invalid);
+    }
+    Ok(path)
+}
+
+unsafe extern "C" fn bf_file_open_with(at: *const u8, len: usize, flags: u32) -> i64 {
+    let flags = OpenFlags::from_bits(flags).ok_or(Errno::Invalid);
+    // SAFETY: the guest's contract.
+    let path = unsafe { path(at, len) };
+    let opened = path.and_then(|path| host().files.open_with(path, flags?));
+    answer(opened.map(u64::from))
+}
+
+unsafe extern "C" fn bf_file_write(handle: i64, offset: u64, ptr: *const u8, len: usize) -> i64 {
+    call::poll();
+    // SAFETY: the guest's contract.
+    let bytes = unsafe { bytes(ptr, len) };
+    let written = host().files.write_at(handle, offset, bytes);
+    answer(written.map(|n| n as u64))
+}
+
+unsafe extern "C" fn bf_file_resize(handle: i64, size: u64) -> i64 {
+    answer(host().files.resize(handle, size).map(|()| 0))
+}
+
+unsafe extern "C" fn bf_file_sync(handle: i64) -> i64 {
+    answer(host().files.sync(handle).map(|()| 0))
+}
+
+unsafe extern "C" fn bf_file_remove(at: *const u8, len: usize) -> i64 {
+    // SAFETY: the guest's contract.
+    let path = unsafe { path(at, len) };
+    answer(path.and_then(|p| host().files.remove(p)).map(|()| 0))
+}
+
+unsafe extern "C" fn bf_file_rename(
+    from: *const u8,
+    from_len: usize,
+    to: *const u8,
+    to_len: usize,
+) -> i64 {
+    // SAFETY: the guest's contract.
+    let (from, to) = unsafe { (path(from, from_len), path(to, to_len)) };
+    let renamed = from.and_then(|from| host().files.rename(from, to?));
+    answer(renamed.map(|()| 0))
+}
+
+unsafe extern "C" fn bf_folder_create(at: *const u8, len: usize) -> i64 {
+    // SAFETY: the guest's contract.
+    let path = unsafe { path(at, len) };
+    answer(path.and_then(|p| host().files.create_folder(p)).map(|()| 0))
+}
+
+/// Names in a folder, each ending with a NUL, those of folders with `/` before it: as many whole ones as fit into `cap`
+/// bytes. Gives the bytes all of them need.
+unsafe extern "C" fn bf_folder_list(at: *const u8, len: usize, out: *mut u8, cap: usize) -> i64 {
+    // SAFETY: the guest's contract.
+    let path = unsafe { path(at, len) };
+    let listed = path.and_then(|p| host().files.names(p)).map(|names| {
+        let mut needed = 0;
+        for name in &names {
+            let end = needed + name.len() + 1;
+            if end <= cap {
+                // SAFETY: the guest gave `cap` writable bytes, and the name with its NUL ends within them.
+                unsafe {
+                    out.add(needed)
+                        .copy_from_nonoverlapping(name.as_ptr(), name.len());
+                    out.add(end - 1).write(0);
+                }
+            }
+            needed = end;
+        }
+        needed as u64
+    });
+    answer(listed)
 }
 
 unsafe extern "C" fn bf_file_size(handle: i64) -> i64 {
@@ -195,6 +309,33 @@ unsafe extern "C" fn bf_arg(index: usize, len: *mut usize) -> *const u8 {
 unsafe extern "C" fn bf_time_ns() -> u64 {
     call::poll();
     clock::monotonic().as_nanos() as u64
+}
+
+/// Nanoseconds since 1970-01-01 00:00 UTC.
+unsafe extern "C" fn bf_unix_time_ns() -> u64 {
+    clock::unix().as_nanos() as u64
+}
+
+/// Lets at least so much time pass; 0 lets other threads run.
+unsafe extern "C" fn bf_sleep_ns(ns: u64) {
+    call::poll();
+    match ns {
+        0 => std::thread::yield_now(),
+        ns => devices::sleep(ns),
+    }
+}
+
+/// A thread that runs `work(ctx)`: its handle, or -11 when there is no memory for it or there are too many.
+unsafe extern "C" fn bf_thread_start(work: threads::Work, ctx: *mut libc::c_void) -> i64 {
+    call::poll();
+    // SAFETY: the guest's contract: its function may run on another thread.
+    answer(unsafe { threads::start(work, ctx) })
+}
+
+/// Waits for the end of a thread and forgets it: 0, or -9 for what is no thread, or one that somebody waits for already.
+unsafe extern "C" fn bf_thread_join(handle: i64) -> i64 {
+    call::poll();
+    answer(threads::join(handle).map(|()| 0))
 }
 
 /// Different at each call; not for secrets.
@@ -285,6 +426,9 @@ pub fn symbols() -> Vec<HostSymbol> {
     }
     let mut list = own! {
         bf_console_write bf_console_read bf_alloc bf_free bf_file_open bf_file_size bf_file_read bf_file_close
+        bf_file_open_with bf_file_write bf_file_resize bf_file_sync bf_file_remove bf_file_rename
+        bf_folder_create bf_folder_list bf_console_key bf_serial_write bf_unix_time_ns bf_sleep_ns
+        bf_thread_start bf_thread_join
         bf_arg_count bf_arg bf_time_ns bf_random_seed bf_cpu_count bf_cpu_features bf_parallel bf_interrupted bf_exit
         rust_eh_personality
     };

@@ -26,3 +26,8 @@ pub fn since_start() -> Duration {
         read(libc::CLOCK_PROCESS_CPUTIME_ID)
     }
 }
+
+/// Time since 1970-01-01 00:00 UTC.
+pub fn unix() -> Duration {
+    read(libc::CLOCK_REALTIME)
+}

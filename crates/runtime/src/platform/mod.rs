@@ -1,6 +1,6 @@
 //! What the guest calls and what only the platform knows; all of this crate's `unsafe` is here.
 //!
-//! `api` is the guest interface, `pool` its threads, `fault` what happens when a guest faults, `clock` where time
+//! `api` is the guest interface, `pool` and `threads` its threads, `devices` keys, serial line and sleep, `fault` what happens when a guest faults, `clock` where time
 //! starts, `memory` large allocations, `call` the step into compiled code, `machine` what the bare machine's kernel
 //! measured, `build` which build this is, `watch` what the program's output tells.
 
@@ -10,11 +10,13 @@ pub mod api;
 pub mod build;
 pub mod call;
 pub mod clock;
+pub mod devices;
 pub mod fault;
 pub mod interrupt;
 pub mod machine;
 pub mod memory;
 pub mod pool;
+pub mod threads;
 pub mod watch;
 
 /// Whether this is the bare machine. Everything else is found out by asking the system, which answers alike.
