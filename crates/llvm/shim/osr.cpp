@@ -11,10 +11,14 @@
 //
 // Loops around the header. Entering the inner one of two loops in its middle makes one loop of both: every trip around
 // the outer one passes the header too. The inner loop's start would be unknown ever after, its trip count lost. So the
-// iteration under way of each loop but the outermost is a copy of its own ("layer"): where the inner loop ends, the code
-// goes on in a layer in which that loop is whole again.
+// iteration under way of each loop around the header is a copy of its own ("layer"): where the inner loop ends, the rest
+// of the iteration follows, and the next one begins in a layer in which all inner loops are whole again.
 //
-//      entry --> header ... (inner loop, layer 0) --exit--> rest of the outer loop, inner loop whole (layer 1) --> ...
+//   entry --> header ... (inner loop, layer 0) --exit--> rest of the outer loop's iteration (layer 1) --next--> both loops
+//                                                                                                        whole (layer 2)
+//
+// That goes for the outermost loop as well: if its rest were no layer, leaving the inner loop would lead into the middle
+// of the outermost one, which then has two ways in; LLVM makes two latches of one header of that and unrolls neither.
 //
 // Stack variables stay where they are: others may know their address. Small ones that nobody else knows are moved into the
 // new function's frame, where they can become registers; the old frame never runs again. One that holds a constant, and
@@ -134,8 +138,8 @@ void Entry::create(StringRef name) {
 
 void Entry::find_layers(const LoopInfo &loops) {
   const Loop *loop = loops.getLoopFor(header);
-  if (loop && loop->getHeader() == header)
-    for (; const Loop *outer = loop->getParentLoop(); loop = outer) {
+  if (loop && loop->getHeader() == header && loop->getParentLoop())
+    for (; loop; loop = loop->getParentLoop()) {
       size_t size = 0;
       for (const BasicBlock *block : loop->blocks())
         size += block->size();
@@ -145,8 +149,10 @@ void Entry::find_layers(const LoopInfo &loops) {
   layers.push_back(nullptr);
 }
 
+/// The layer in which control goes on at `block`. All but the first are the rest of one iteration: their loop's header
+/// belongs to the next one.
 unsigned Entry::layer_of(unsigned layer, const BasicBlock *block) const {
-  while (layers[layer] && !layers[layer]->contains(block))
+  while (layers[layer] && (!layers[layer]->contains(block) || (layer > 0 && layers[layer]->getHeader() == block)))
     ++layer;
   return layer;
 }

@@ -8,6 +8,10 @@ use llvm_sys::target::{LLVMCopyStringRepOfTargetData, LLVMDisposeTargetData};
 use llvm_sys::target_machine::*;
 use std::ptr;
 
+unsafe extern "C" {
+    fn bareflow_align_loops(machine: LLVMTargetMachineRef, bytes: u32);
+}
+
 /// The one triple code is made for.
 pub const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
@@ -148,6 +152,13 @@ impl TargetMachine {
             }
             Ok(TargetMachine { raw })
         }
+    }
+
+    /// Puts loops at multiples of `bytes`, a power of two, instead of what LLVM thinks right for the processor (16). Loops
+    /// for which size counts are not aligned at all.
+    pub fn align_loops(&mut self, bytes: u32) {
+        // SAFETY: the machine is alive and borrowed for this call alone.
+        unsafe { bareflow_align_loops(self.raw, bytes) }
     }
 
     /// The data layout code of this machine assumes.

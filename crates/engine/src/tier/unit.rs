@@ -22,6 +22,11 @@ use llvm::{Context, FileType, Module, OsrValue, PollLoop, TargetMachine};
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::Relaxed;
 
+/// Bytes of which optimised loops begin at a multiple. Processors fetch decoded instructions by lines of 32 or 64 bytes,
+/// so a tight loop across two lines runs at half its speed. With LLVM's 16 bytes that hits loops of more than 16 bytes by
+/// chance: a sieve's inner loop has 17.
+const LOOP_ALIGNMENT: u32 = 32;
+
 /// What a compile gives.
 pub(crate) struct Built {
     /// A relocatable object.
@@ -68,7 +73,10 @@ impl<'c> Builder<'c> {
 
     fn machine(&mut self, level: Level) -> Result<&TargetMachine, Error> {
         if !self.machines.contains_key(&level) {
-            let machine = level.machine(&self.cpu)?;
+            let mut machine = level.machine(&self.cpu)?;
+            if level >= Level::O2 {
+                machine.align_loops(LOOP_ALIGNMENT);
+            }
             self.machines.insert(level, machine);
         }
         self.machines.get(&level).ok_or(Error::Thread {

@@ -1,6 +1,7 @@
 //! Loops of every form, with values of every type.
 
-use crate::harness::check;
+use crate::harness::{body_of, check, entries, machine};
+use llvm::{CodegenLevel, Context};
 
 /// A loop that carries a value `%s` of the type, updated by `step` (from `%s` to `%t`, with the counter `%i` of type i64),
 /// beside a value of the type that is only read after the loop.
@@ -658,4 +659,66 @@ define void @run(ptr %out) {
   ret void
 }",
     );
+}
+
+#[test]
+fn loops_keep_one_way_in_whichever_is_entered() {
+    // The first of two loops in a third, then one in two. A loop with two ways in is neither unrolled nor widened.
+    let text = "
+define i64 @f(i64 %n) noinline {
+entry:
+  br label %outer
+outer:
+  %i = phi i64 [ 0, %entry ], [ %i1, %outer.end ]
+  %s = phi i64 [ 1, %entry ], [ %w, %outer.end ]
+  br label %first
+first:
+  %j = phi i64 [ 0, %outer ], [ %j1, %first ]
+  %t = phi i64 [ %s, %outer ], [ %t1, %first ]
+  %t1 = mul i64 %t, 3
+  %j1 = add i64 %j, 1
+  %cj = icmp ult i64 %j1, 4
+  br i1 %cj, label %first, label %second
+second:
+  %k = phi i64 [ 0, %first ], [ %k1, %second.end ]
+  %u = phi i64 [ %t1, %first ], [ %w, %second.end ]
+  br label %inner
+inner:
+  %l = phi i64 [ %k, %second ], [ %l1, %inner ]
+  %v = phi i64 [ %u, %second ], [ %w, %inner ]
+  %w = xor i64 %v, %l
+  %l1 = add i64 %l, 1
+  %cl = icmp ult i64 %l1, 6
+  br i1 %cl, label %inner, label %second.end
+second.end:
+  %k1 = add i64 %k, 1
+  %ck = icmp ult i64 %k1, 3
+  br i1 %ck, label %second, label %outer.end
+outer.end:
+  %i1 = add i64 %i, 1
+  %ci = icmp ult i64 %i1, %n
+  br i1 %ci, label %outer, label %exit
+exit:
+  ret i64 %w
+}
+define void @run(ptr %out) {
+  %r = call i64 @f(i64 4)
+  store i64 %r, ptr %out
+  ret void
+}";
+    check(text);
+    let context = Context::new();
+    let layout = machine(CodegenLevel::None).data_layout();
+    let text = format!("target datalayout = \"{layout}\"\n{text}");
+    let (module, headers) = entries(&context, &text);
+    assert_eq!(headers.len(), 4);
+    let ir = module.to_ir();
+    for header in headers {
+        let body = body_of(&ir, &format!("f.osr.{header}"));
+        let ways: Vec<usize> = body
+            .lines()
+            .filter_map(|l| Some(l.split_once(" = phi ")?.1.matches('[').count()))
+            .collect();
+        assert!(!ways.is_empty() && ways.iter().all(|n| *n == 2), "{body}");
+    }
 }
