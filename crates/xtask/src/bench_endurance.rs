@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -33,10 +33,13 @@ use crate::warm::Disk;
 const KILLS: usize = 200;
 /// Boots unless the caller says otherwise.
 const BOOTS: usize = 300;
-/// Tokens of a boot: enough for code to become hot, few enough for hundreds of boots.
-const TOKENS: usize = 24;
-/// Kills on one disk.
-const KILLS_A_DISK: usize = 25;
+/// Kills on one disk, and which disk of each row of them is a language model's.
+const KILLS_A_DISK: usize = 20;
+const STORIES_AMONG: usize = 10;
+/// Tokens of a language model's boot.
+const TOKENS: usize = 8;
+/// What the other program says.
+const STEPS: &str = "steps 430 3967514078\n";
 /// A boot that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// Longest time from the first write that is seen to the kill, in milliseconds.
@@ -129,37 +132,70 @@ fn fsck(paths: &Paths, disk: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A boot of the disk, in a process group of its own.
-fn start(paths: &Paths, disk: &Path) -> Result<Child> {
-    let mut command = machines::bareflow(paths)?;
-    command.arg("run").arg(disk);
-    command.args(["--boot", "pvh", "--accel", "tcg", "--cpus", "1", "--json"]);
-    command.args(["--prompt", "", "-n", &TOKENS.to_string()]);
-    command.args(["--timeout", &PATIENCE.as_secs().to_string()]);
-    command.args(["--", "--ignore-eos", "--temperature", "0"]);
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .with_context(|| sh::display(&command))
+/// What the disks run: both learn, and write down what they learnt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Appliance {
+    /// A C program with a few hot functions: a boot takes about a second.
+    Steps,
+    /// stories260K.
+    Stories,
 }
 
-/// A boot to its end, with the right text; gives its duration.
-fn whole(paths: &Paths, disk: &Path) -> Result<Duration> {
-    let begin = Instant::now();
-    let done = start(paths, disk)?.wait_with_output()?;
-    let took = begin.elapsed();
-    let said = String::from_utf8_lossy(&done.stderr);
-    ensure!(done.status.success(), "{}\n{said}", done.status);
-    let found: Value = serde_json::from_slice(&done.stdout).context("no JSON")?;
-    let golden = "crates/llama/tests/data/stories260K_golden.json";
-    let golden: Value = serde_json::from_slice(&read(&paths.root.join(golden))?)?;
-    let expected = ids(&golden["completion_tokens"])?;
-    let found = ids(&found["generated_ids"])?;
-    ensure!(found == expected[..TOKENS], "wrong text: {found:?}\n{said}");
-    Ok(took)
+impl Appliance {
+    /// Its image, of this name.
+    fn image(self, paths: &Paths, name: &str) -> Result<PathBuf> {
+        let bareflow = machines::bareflow(paths)?;
+        if self == Self::Stories {
+            let name = format!("{name}-stories.img");
+            return Ok(machines::stories_image_by(bareflow, paths, &name)?.path);
+        }
+        let path = paths.scratch("images")?.join(format!("{name}.img"));
+        let source = "crates/xtask/src/bench_endurance/steps.c";
+        let mut bareflow = bareflow;
+        sh::output(bareflow.args(["build", source, "-o"]).arg(&path))?;
+        Ok(path)
+    }
+
+    /// A boot of its disk, in a process group of its own.
+    fn start(self, paths: &Paths, disk: &Path) -> Result<Child> {
+        let mut command = machines::bareflow(paths)?;
+        command.arg("run").arg(disk);
+        command.args(["--boot", "pvh", "--accel", "tcg", "--cpus", "1"]);
+        command.args(["--timeout", &PATIENCE.as_secs().to_string()]);
+        if self == Self::Stories {
+            command.args(["--json", "--prompt", "", "-n", &TOKENS.to_string()]);
+            command.args(["--", "--ignore-eos", "--temperature", "0"]);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .with_context(|| sh::display(&command))
+    }
+
+    /// A boot to its end, with the right text; gives its duration.
+    fn whole(self, paths: &Paths, disk: &Path) -> Result<Duration> {
+        let begin = Instant::now();
+        let done = self.start(paths, disk)?.wait_with_output()?;
+        let took = begin.elapsed();
+        let said = String::from_utf8_lossy(&done.stderr);
+        let text = String::from_utf8_lossy(&done.stdout);
+        ensure!(done.status.success(), "{}\n{text}\n{said}", done.status);
+        if self == Self::Steps {
+            let text = text.replace('\r', "");
+            ensure!(text.contains(STEPS), "wrong text: {text}\n{said}");
+            return Ok(took);
+        }
+        let found: Value = serde_json::from_slice(&done.stdout).context("no JSON")?;
+        let golden = "crates/llama/tests/data/stories260K_golden.json";
+        let golden: Value = serde_json::from_slice(&read(&paths.root.join(golden))?)?;
+        let expected = ids(&golden["completion_tokens"])?;
+        let found = ids(&found["generated_ids"])?;
+        ensure!(found == expected[..TOKENS], "wrong text: {found:?}\n{said}");
+        Ok(took)
+    }
 }
 
 /// Kills a process group and waits until nothing of it is left that could write to the disk.
@@ -233,15 +269,21 @@ fn progress(line: &str) {
 /// Something acknowledged was lost, or the disk does not boot any more.
 pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
     let rounds = rounds.unwrap_or(KILLS);
-    let image = machines::stories_image_by(machines::bareflow(paths)?, paths, "kills.img")?;
+    let steps = Appliance::Steps.image(paths, "kills")?;
+    let stories = Appliance::Stories.image(paths, "kills")?;
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let (mut killed, mut among_writes, mut round) = (0, 0, 0);
+    let (mut killed, mut among_writes, mut round, mut disks) = (0, 0, 0, 0);
     while killed < rounds {
-        let disk = Disk::copy(paths, &image.path, "kills")?;
+        disks += 1;
+        let (appliance, image) = match disks % STORIES_AMONG {
+            2 => (Appliance::Stories, &stories),
+            _ => (Appliance::Steps, &steps),
+        };
+        let disk = Disk::copy(paths, image, "kills")?;
         let disk = disk.path();
         let mut before = look(disk)?;
-        // The time of a boot that learns nothing new; the first kill may come later than that.
-        let mut boot = Duration::from_secs(20);
+        // How long a boot takes, to be killed within it.
+        let mut boot = Duration::from_secs(5);
         let stop = rounds.min(killed + KILLS_A_DISK);
         while killed < stop {
             round += 1;
@@ -255,7 +297,7 @@ pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
                 false => boot.as_millis() as u64,
             };
             let moment = Duration::from_millis(random.below(limit));
-            let mut child = start(paths, disk)?;
+            let mut child = appliance.start(paths, disk)?;
             let what = format!(
                 "round {round}, {} ms, into writes: {into_writes}",
                 moment.as_millis()
@@ -269,7 +311,9 @@ pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
             kill(child)?;
             before = unharmed(paths, disk, &before).with_context(|| what.clone())?;
             let torn = before.boots;
-            boot = whole(paths, disk).with_context(|| format!("after {what}"))?;
+            boot = appliance
+                .whole(paths, disk)
+                .with_context(|| format!("after {what}"))?;
             before = unharmed(paths, disk, &before).with_context(|| format!("after {what}"))?;
             ensure!(
                 before.boots == torn + 1,
@@ -323,15 +367,16 @@ fn median(times: &[f64]) -> f64 {
 /// A boot fails, the store grows beyond its limit, or the boots become slower.
 pub fn boots(paths: &Paths, rounds: Option<usize>) -> Result<()> {
     let rounds = rounds.unwrap_or(BOOTS).max(10);
-    let image = machines::stories_image_by(machines::bareflow(paths)?, paths, "boots.img")?;
-    let disk = Disk::copy(paths, &image.path, "boots")?;
+    let image = Appliance::Steps.image(paths, "boots")?;
+    let disk = Disk::copy(paths, &image, "boots")?;
     let disk = disk.path();
     let bytes = disk.metadata()?.len();
     let mut times = Vec::new();
     let mut most = 0;
     for round in 1..=rounds {
         times.push(
-            whole(paths, disk)
+            Appliance::Steps
+                .whole(paths, disk)
                 .with_context(|| format!("boot {round}"))?
                 .as_secs_f64(),
         );
