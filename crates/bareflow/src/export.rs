@@ -300,6 +300,7 @@ pub fn install(image: &Path, native: &[u8]) -> Result<(usize, &'static str), Err
     let facts = Facts::of(native).ok_or_else(|| failed(&"the program has no note"))?;
     let mut slot = Slot::new(Kind::Native, FileRef::describe(path, native)?);
     slot.features = facts.features;
+    slot.program = facts.program;
     let mut place = VolumeArea::open(&mut of_file, path).map_err(|e| failed(&e))?;
     let index = slots
         .install(slot, &mut [(native, &mut place)])

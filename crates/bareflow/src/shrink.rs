@@ -8,6 +8,7 @@ use std::path::Path;
 use ::shrink::evict::{MAX_RESIDENT, cold_file, evict_linked};
 use ::shrink::link_data::LinkData;
 use ::shrink::{Coverage, Evicted, Options, report, treemap};
+use formats::checksum::checksum;
 use formats::link;
 use formats::slots::{
     BASE_PATH, COLD_PATHS, EVICTED_PATHS, FileRef, Kind, PATH as SLOTS, STORE_PATH, Slot,
@@ -80,7 +81,8 @@ pub fn shrink(args: &ShrinkArgs) -> Result<(), Error> {
         return Ok(());
     }
     drop(contents);
-    let (slot, path) = install(&args.image, &evicted, &hot, &cold).map_err(|e| failed(&e))?;
+    let (slot, path) =
+        install(&args.image, &evicted, &hot, &cold, &link.build_id).map_err(|e| failed(&e))?;
     eprintln!(
         "bareflow: {}: slot {slot}, {path}; next: bareflow run {}",
         args.image.display(),
@@ -140,6 +142,7 @@ fn install(
     evicted: &Evicted,
     hot: &[u8],
     cold: &[u8],
+    build_id: &[u8],
 ) -> Result<(usize, &'static str), String> {
     let open = || -> Result<Volume<_>, String> {
         let device = FileDevice::open(image, true).map_err(|e| e.to_string())?;
@@ -161,6 +164,7 @@ fn install(
         FileRef::describe(path, hot).map_err(|e| text(&e))?,
     );
     slot.cold = Some(FileRef::describe(cold_path, cold).map_err(|e| text(&e))?);
+    slot.build = checksum(build_id);
     let link_path = link::path_for(path);
     let mut hot_area = VolumeArea::open(&mut of_hot, path).map_err(|e| text(&e))?;
     let mut cold_area = VolumeArea::open(&mut of_cold, cold_path).map_err(|e| text(&e))?;

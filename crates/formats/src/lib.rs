@@ -21,6 +21,7 @@ pub mod llbc;
 pub mod options;
 #[cfg(feature = "profile")]
 pub mod profile;
+pub mod program;
 pub mod record;
 pub mod relink;
 pub mod slots;

@@ -14,6 +14,7 @@ use engine::snapshot::{Hash, Origin};
 use engine::tier::Engine;
 use engine::{Cpu, Program, Source, SourceKind, export};
 use formats::profile::Profile;
+use formats::program::ProgramHash;
 use shrink::native;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
@@ -23,12 +24,17 @@ use std::time::{Duration, Instant};
 /// The support code's place on the volume.
 const SUPPORT: &str = "/boot/native.llbc";
 
-/// Hash of the program's modules, in the order they are linked in.
-pub fn source_hash(sources: &[Source<'_>]) -> Hash {
-    Hash::of_all(sources.iter().map(|s| match s.kind {
-        SourceKind::Llbc(bytes) | SourceKind::Bitcode(bytes) => bytes,
-        SourceKind::Ir(text) => text.as_bytes(),
-    }))
+/// The number of the program that these modules are; on a disk the kernel finds the same.
+pub fn source_hash(sources: &[Source<'_>]) -> u64 {
+    let mut hash = ProgramHash::default();
+    for source in sources {
+        let content = match source.kind {
+            SourceKind::Llbc(bytes) | SourceKind::Bitcode(bytes) => bytes,
+            SourceKind::Ir(text) => text.as_bytes(),
+        };
+        hash.add(source.name, content);
+    }
+    hash.finish()
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
@@ -86,7 +92,7 @@ pub struct Parts<'a> {
     /// What was learnt.
     pub profile: Option<&'a Profile>,
     /// Names the program in the file's note.
-    pub source: Hash,
+    pub source: u64,
     /// Names the runtime in the file's note.
     pub build: u64,
 }
@@ -107,7 +113,7 @@ pub fn make(
     let exported = export::export(program, parts.cpu, &options, &mut |p| reporter.stage(p))?;
     let objects: Vec<&[u8]> = exported.objects.iter().map(Vec::as_slice).collect();
     let facts = native::Facts {
-        program: parts.source.key(),
+        program: parts.source,
         build: parts.build,
         features: exported.features,
     };

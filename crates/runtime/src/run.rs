@@ -17,6 +17,7 @@ use engine::snapshot::{Imported, Prepared};
 use engine::tier::{Config, Engine};
 use engine::{Code, Compiled, Context, Cpu, HostSymbol, Level, Program, Source, SourceKind};
 use engine_options::{Content, Outputs};
+use formats::program;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -70,22 +71,19 @@ pub fn volume(options: &Options) -> Result<Files, Error> {
 
 /// Names of the modules on the volume.
 fn app_modules(files: &Files) -> Result<Vec<String>, Error> {
-    let mut names = files.list("/app")?;
-    // FAT keeps case or not, depending on who wrote it.
-    names.retain(|name| name.to_ascii_lowercase().ends_with(".llbc"));
+    let mut names = files.list(program::FOLDER)?;
+    names.retain(|name| program::is_module(name));
     Ok(names)
 }
 
 /// The memory of earlier runs, if this run is to have one.
 fn keeper(options: &Options, files: &Files, host: &Host) -> Result<Option<Keeper>, Error> {
-    /// Bytes of a container's head that hold the hash of all of it.
-    const HEAD: usize = 104;
     if !persist::is_wanted(options) {
         return Ok(None);
     }
     let mut modules = Vec::new();
     for name in app_modules(files)? {
-        if let Some(head) = files.head(&format!("/app/{name}"), HEAD)? {
+        if let Some(head) = files.head(&format!("/app/{name}"), program::HEAD_BYTES)? {
             modules.push((name.to_ascii_lowercase(), head));
         }
     }

@@ -283,7 +283,7 @@ pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
         let disk = disk.path();
         let mut before = look(disk)?;
         // How long a boot takes, to be killed within it.
-        let mut boot = Duration::from_secs(5);
+        let mut boot = Duration::from_secs(2);
         let stop = rounds.min(killed + KILLS_A_DISK);
         while killed < stop {
             round += 1;
@@ -293,7 +293,8 @@ pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
             );
             let into_writes = round % 2 == 0;
             let limit = match into_writes {
-                true => INTO_WRITES_MS,
+                // Writes of a machine that learns little take milliseconds.
+                true => INTO_WRITES_MS >> random.below(7),
                 false => boot.as_millis() as u64,
             };
             let moment = Duration::from_millis(random.below(limit));
@@ -302,8 +303,10 @@ pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
                 "round {round}, {} ms, into writes: {into_writes}",
                 moment.as_millis()
             );
+            let begin = Instant::now();
             if !interrupt(disk, &mut child, moment, into_writes)? {
                 child.wait()?;
+                boot = begin.elapsed();
                 continue;
             }
             killed += 1;

@@ -13,8 +13,11 @@ use bareflow::Artifacts;
 use bareflow::contents::Contents;
 use bareflow::image::ImageBuilder;
 use bareflow::qemu::{Boot, Chipset, DiskInterface, Machine};
+use formats::checksum::checksum;
 use formats::cpu::CpuFeatures;
+use formats::elf::{self, Executable};
 use formats::exit::Reason as Exit;
+use formats::program::ProgramHash;
 use formats::slots::{
     BASE_PATH, COLD_PATHS, EVICTED_PATHS, FileRef, Kind, NATIVE_PATHS, PATH, Reason, Slot, State,
     Table, new_file, pick,
@@ -45,12 +48,23 @@ enum Mode {
     Garbage,
     /// A file whose bytes are not those of the slot.
     Damaged,
+    /// Made from the program and the runtime on the disk.
+    OwnOrigin,
+    /// Made from a program that was on the disk before.
+    OtherProgram,
+    /// Cut from a runtime that was on the disk before.
+    OtherBuild,
 }
 
 impl Mode {
     fn constant(self) -> &'static str {
         match self {
-            Self::Works | Self::Garbage | Self::Damaged => "WORKS",
+            Self::Works
+            | Self::Garbage
+            | Self::Damaged
+            | Self::OwnOrigin
+            | Self::OtherProgram
+            | Self::OtherBuild => "WORKS",
             Self::Hangs => "HANGS",
             Self::HangsDeaf => "HANGS_DEAF",
             Self::Faults => "FAULTS",
@@ -171,6 +185,27 @@ fn scenarios() -> Vec<Scenario> {
             Mode::Garbage,
             &["is given up: the loader refused", "base is done"],
             left(Reason::Refused),
+        ),
+        one(
+            "own-origin",
+            Mode::OwnOrigin,
+            &["native is done"],
+            State::Success,
+        ),
+        one(
+            "other-program",
+            Mode::OtherProgram,
+            &["the program on the disk is another one now", "base is done"],
+            left(Reason::OtherProgram { found: 0 }),
+        ),
+        one(
+            "other-build",
+            Mode::OtherBuild,
+            &[
+                "the runtime on the disk is another build now",
+                "base is done",
+            ],
+            left(Reason::OtherBuild { found: 0 }),
         ),
         one(
             "takes-its-time",
@@ -407,6 +442,21 @@ fn program(paths: &Paths, kind: Kind, mode: Mode) -> Result<PathBuf> {
     payloads::compile(paths, &name, &source, &flags)
 }
 
+/// Puts modules on the disk; gives the program's number and that of the base image's build.
+fn origin(builder: &mut ImageBuilder, base: &[u8]) -> Result<(u64, u64)> {
+    let mut hash = ProgramHash::default();
+    for name in ["main.llbc", "a module with a long name.llbc"] {
+        let content = [b"LLBC", name.as_bytes(), &[7; 300]].concat();
+        hash.add(name, &content);
+        builder.add_bytes(&format!("/app/{name}"), content);
+    }
+    builder.add_bytes("/app/args", b"not a module\n".to_vec());
+    let head = &base[..elf::HEAD_BYTES.min(base.len())];
+    let base = Executable::parse(head, base.len() as u64).map_err(|e| anyhow::anyhow!("{e}"))?;
+    let build = base.build_id.context("the base image has no build id")?;
+    Ok((hash.finish(), checksum(&build)))
+}
+
 /// The disk of a scenario.
 fn disk(paths: &Paths, scenario: &Scenario) -> Result<PathBuf> {
     let folder = paths
@@ -421,6 +471,7 @@ fn disk(paths: &Paths, scenario: &Scenario) -> Result<PathBuf> {
     )?;
     let base = program(paths, Kind::Base, Mode::Works)?;
     builder.add_file(BASE_PATH, &base);
+    let (program_hash, build) = origin(&mut builder, &read(&base)?)?;
     let base = FileRef::describe(BASE_PATH, &read(&base)?)?;
     let mut table = Table::new(Slot::new(Kind::Base, base));
     for &(kind, mode, tries) in &scenario.slots {
@@ -436,6 +487,10 @@ fn disk(paths: &Paths, scenario: &Scenario) -> Result<PathBuf> {
         slot.state = State::Trial { tries };
         if mode == Mode::NeedsAvx2 {
             slot.features = CpuFeatures::from_llvm(["avx2"]);
+        }
+        if [Mode::OwnOrigin, Mode::OtherProgram, Mode::OtherBuild].contains(&mode) {
+            slot.program = program_hash ^ u64::from(mode == Mode::OtherProgram);
+            slot.build = build ^ u64::from(mode == Mode::OtherBuild);
         }
         if mode == Mode::Damaged {
             let middle = content.len() / 2;
@@ -484,6 +539,12 @@ fn check(scenario: &Scenario, image: &Path) -> Result<()> {
         let state = match slot.state {
             State::Abandoned(Reason::Checksum { found }) if found != slot.file.checksum => {
                 State::Abandoned(Reason::Checksum { found: 0 })
+            }
+            State::Abandoned(Reason::OtherProgram { found }) if found == slot.program ^ 1 => {
+                State::Abandoned(Reason::OtherProgram { found: 0 })
+            }
+            State::Abandoned(Reason::OtherBuild { found }) if found == slot.build ^ 1 => {
+                State::Abandoned(Reason::OtherBuild { found: 0 })
             }
             state => state,
         };

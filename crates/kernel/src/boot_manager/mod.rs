@@ -3,7 +3,8 @@
 //! ```text
 //! table absent, or payload=PATH ----> that file, as a machine without slots
 //! table   choose: slot= or a key, else priority          passed over: features missing, no tries, abandoned
-//!           |  checksum, loader                           abandoned: file short, checksum wrong, refused
+//!           |  origin, checksum, loader                   abandoned: made from another program or runtime (`origin`),
+//!           |                                             file short, checksum wrong, refused
 //!           v
 //!         write tries - 1, flush, jump                    on trial until the first of
 //!           slot_success(), normal exit                   -> success, no write in later boots
@@ -15,6 +16,7 @@
 //! paid with a try before, so a slot that fails whatever it does (even a triple fault, which nobody sees) is left
 //! after its tries. The base slot is never on trial: what ends it ends the machine, as without slots.
 
+mod origin;
 pub mod watchdog;
 
 use crate::cpu::fpu;
@@ -139,7 +141,7 @@ fn load_slot(
         let is_base = slot.kind == Kind::Base;
         let loaded = match is_base {
             true => Ok(()),
-            false => verify(&slot.file),
+            false => origin::verify(&slot).and_then(|()| verify(&slot.file)),
         };
         // A slot on trial that cannot pay for it is not started: it might come back for ever.
         let paid = loaded.is_ok() && pay(&mut table, index);
