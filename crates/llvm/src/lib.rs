@@ -16,6 +16,7 @@
 //! 4. Only the X86 target exists. CPU name and features are always passed explicitly: LLVM's guess of the CPU's name is
 //!    wrong on emulated processors.
 
+mod compress;
 mod context;
 mod error;
 mod fatal;
@@ -27,6 +28,7 @@ mod target;
 mod text;
 mod transform;
 
+pub use compress::zstd;
 pub use context::{Context, Diagnostic, Severity};
 pub use error::Error;
 pub use fatal::init;
