@@ -21,7 +21,7 @@
 
 use crate::cli::Options;
 use crate::files::Files;
-use crate::platform::{build, clock, interrupt, watch};
+use crate::platform::{build, clock, interrupt, machine, watch};
 use engine::snapshot::{Figures, Hash, Imported, Left, Origin};
 use engine::tier::{Engine, Mode};
 use serde_json::{Value, json};
@@ -39,10 +39,12 @@ const LATEST: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_millis(250);
 /// Time that hashing may take when the program ends.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Time that compiles under way and waiting may take when the program ends, so that even short runs get faster from boot
-/// to boot. On the machine nobody waits for a prompt, and compiling may take ten times as long.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_MACHINE: Duration = Duration::from_secs(10);
+/// Time in which compiles that wait are still begun when the program ends, so that even short runs get faster from boot to
+/// boot. Longer on a machine that grows: it is booted to get ready, and a boot costs seconds by itself.
+const BEGIN: Duration = Duration::from_secs(2);
+const BEGIN_GROWING: Duration = Duration::from_secs(10);
+/// Time that the compile under way may take beyond that. Cut off, it would be made again in every boot that is as short.
+const FINISH: Duration = Duration::from_secs(8);
 /// Most boots in the log; the oldest go first.
 const LOGGED: usize = 400;
 /// CPUs (and builds) whose prepared programs and code sets are kept; the one used longest ago goes first.
@@ -102,6 +104,8 @@ pub struct Keeper {
     saved: Option<u64>,
     /// When the runtime's `main` began.
     main: Duration,
+    /// Whether the machine is one that changes itself.
+    is_growing: bool,
 }
 
 /// Where prepared modules and code come from.
@@ -187,6 +191,7 @@ impl Keeper {
             start: Start::default(),
             saved: None,
             main: clock::monotonic(),
+            is_growing: false,
         };
         if forget {
             keeper.forget();
@@ -396,6 +401,7 @@ impl Keeper {
         reasons.sort_unstable();
         reasons.dedup();
         reasons.truncate(NAMED);
+        let cold = machine::cold_misses();
         json!({
             "boot": self.boots,
             "machine": crate::platform::is_machine(),
@@ -420,14 +426,17 @@ impl Keeper {
             "kept_loops": self.imported.loops,
             "kept_code_bytes": self.imported.code_bytes,
             "restore_ms": ms(self.imported.duration),
+            "cold_misses": cold.as_ref().map(|c| c.misses),
+            "cold_ms": cold.as_ref().map(|c| ms(c.time)),
             "rejected": self.imported.rejected.len(),
             "reasons": reasons,
         })
     }
 
     /// Starts the thread that saves while the program runs.
-    pub fn spawn(mut self, engine: &'static Engine, start: Start) -> Remembering {
+    pub fn spawn(mut self, engine: &'static Engine, start: Start, is_growing: bool) -> Remembering {
         self.start = start;
+        self.is_growing = is_growing;
         let state: Arc<(Mutex<Stage>, Condvar)> = Arc::default();
         let of_thread = state.clone();
         let thread = std::thread::Builder::new().name("keeper".into());
@@ -445,7 +454,10 @@ impl Keeper {
         let mut is_interrupted = false;
         loop {
             if wait(state, LOOK) {
-                linger(engine);
+                // Without a store nothing of it would be there next time.
+                if self.store.is_some() {
+                    linger(engine, self.is_growing);
+                }
                 self.save(engine, PATIENCE);
                 return set(state, Stage::Done);
             }
@@ -466,16 +478,20 @@ impl Keeper {
     }
 }
 
-/// Lets the compiler finish what it has, but not for long.
-fn linger(engine: &Engine) {
-    let most = match crate::platform::is_machine() {
-        true => LINGER_MACHINE,
-        false => LINGER,
+/// Lets the compiler finish what it has, but not for long; it begins nothing afterwards.
+fn linger(engine: &Engine, is_growing: bool) {
+    let wait = |most: Duration| {
+        let start = Instant::now();
+        while engine.is_compiling() && start.elapsed() < most {
+            std::thread::sleep(Duration::from_millis(5));
+        }
     };
-    let start = Instant::now();
-    while engine.is_compiling() && start.elapsed() < most {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait(match is_growing {
+        true => BEGIN_GROWING,
+        false => BEGIN,
+    });
+    engine.begin_no_more();
+    wait(FINISH);
 }
 
 /// Where the keeper is.

@@ -448,7 +448,7 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
             to_entry: clock::monotonic() - main,
         };
         let imported = keeper.as_ref().map(|k| k.imported().clone());
-        let remembering = keeper.map(|k| k.spawn(engine, start));
+        let remembering = keeper.map(|k| k.spawn(engine, start, options.grow != Policy::Off));
         let profile = options.save_profile.clone();
         let grower = (options.grow != Policy::Off).then(|| options.clone());
         call::at_end(move || {

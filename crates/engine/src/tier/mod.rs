@@ -294,6 +294,11 @@ impl Engine {
         self.shared.trace.to_chrome_json(&name)
     }
 
+    /// Begins no compile any more; the one under way goes on, and snapshots can still be taken. For the end of a run.
+    pub fn begin_no_more(&self) {
+        self.shared.queue.close();
+    }
+
     /// Ends compiling: waits for the compile that is under way.
     pub fn stop(&self) {
         self.shared.queue.stop();

@@ -30,6 +30,8 @@ struct Jobs {
     waiting: Vec<Job>,
     /// Taken and not done.
     running: HashSet<Job>,
+    /// No new jobs come in.
+    closed: bool,
     stopped: bool,
 }
 
@@ -56,7 +58,7 @@ impl Queue {
 
     pub fn push(&self, job: Job) {
         let mut jobs = self.lock();
-        if !jobs.stopped && !jobs.waiting.contains(&job) {
+        if !jobs.closed && !jobs.stopped && !jobs.waiting.contains(&job) {
             jobs.waiting.push(job);
             self.changed.notify_all();
         }
@@ -145,6 +147,14 @@ impl Queue {
         self.lock().stopped
     }
 
+    /// Forgets what waits and takes no new jobs. What is worked on goes on, and who asks for IR is still served.
+    pub fn close(&self) {
+        let mut jobs = self.lock();
+        jobs.closed = true;
+        jobs.waiting.clear();
+        self.changed.notify_all();
+    }
+
     /// No job is taken any more; whoever waits goes on.
     pub fn stop(&self) {
         let mut jobs = self.lock();
@@ -176,6 +186,25 @@ mod tests {
         queue.stop();
         queue.push(Job::Osr(1, 1));
         assert!(matches!(queue.take(heat, Duration::ZERO), Next::Stop));
+    }
+
+    #[test]
+    fn a_closed_queue_finishes_what_runs_and_begins_nothing() {
+        let queue = Queue::default();
+        let (under_way, waiting) = (Job::Osr(1, 1), Job::Osr(2, 2));
+        queue.push(under_way);
+        let Next::Job(taken) = queue.take(|_| 0, Duration::ZERO) else {
+            panic!("no job")
+        };
+        queue.push(waiting);
+        queue.close();
+        queue.push(Job::Osr(3, 3));
+        assert!(matches!(queue.take(|_| 0, Duration::ZERO), Next::Idle));
+        assert!(queue.is_busy());
+        // Nobody waits for what was forgotten.
+        queue.wait_for(waiting, || panic!("it is not open"));
+        queue.done(taken);
+        assert!(!queue.is_busy());
     }
 
     #[test]
