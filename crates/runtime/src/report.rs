@@ -4,30 +4,50 @@ use crate::platform::machine;
 use engine::Progress;
 use engine::snapshot::Imported;
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// Tells on standard error what takes long. Says nothing when quiet.
+/// Tells on standard error what takes long.
 pub struct Reporter {
-    quiet: bool,
-    /// Whether a line can be overwritten.
-    terminal: bool,
+    how: How,
+}
+
+/// How it is told.
+enum How {
+    /// Not at all: logs want results.
+    Silent,
+    /// On one line of a terminal, which is taken back.
+    OneLine,
+    /// A line for each step, with the time so far, of work that takes minutes.
+    Log { what: &'static str, start: Instant },
 }
 
 impl Reporter {
-    /// `quiet` says nothing at all.
+    /// Of the start of a program: only where the line can be taken back. `quiet` says nothing at all.
     pub fn new(quiet: bool) -> Self {
+        let is_terminal = std::io::stderr().is_terminal() && !crate::platform::is_machine();
         Reporter {
-            quiet,
-            terminal: std::io::stderr().is_terminal() && !crate::platform::is_machine(),
+            how: match is_terminal && !quiet {
+                true => How::OneLine,
+                false => How::Silent,
+            },
         }
     }
 
-    /// Shows a stage of the engine. Only where the line can be taken back: logs want results.
-    pub fn stage(&self, progress: Progress<'_>) {
-        if self.quiet || !self.terminal {
-            return;
+    /// Of work that nobody may see on a terminal, and that takes minutes on an emulated processor. `what` begins each line.
+    pub fn log(quiet: bool, what: &'static str) -> Self {
+        let start = Instant::now();
+        Reporter {
+            how: match quiet {
+                true => How::Silent,
+                false => How::Log { what, start },
+            },
         }
+    }
+
+    /// Shows a stage of the engine.
+    pub fn stage(&self, progress: Progress<'_>) {
         let text = match progress {
+            Progress::Reading { .. } if matches!(self.how, How::Log { .. }) => return,
             Progress::Reading {
                 module,
                 index,
@@ -39,12 +59,26 @@ impl Reporter {
                 format!("generating code for {functions} functions")
             }
         };
-        let _ = write!(std::io::stderr(), "\r\x1b[K{text}");
+        self.step(&text);
+    }
+
+    /// Shows what is done next.
+    pub fn step(&self, text: &str) {
+        let mut out = std::io::stderr();
+        // Whom nobody hears need not speak.
+        let _ = match self.how {
+            How::Silent => Ok(()),
+            How::OneLine => write!(out, "\r\x1b[K{text}"),
+            How::Log { what, start } => {
+                let seconds = start.elapsed().as_secs_f64();
+                writeln!(out, "bareflow: {what}: {text} (after {seconds:.1} s)")
+            }
+        };
     }
 
     /// Takes the last stage back.
     pub fn done(&self) {
-        if !self.quiet && self.terminal {
+        if let How::OneLine = self.how {
             let _ = write!(std::io::stderr(), "\r\x1b[K");
         }
     }

@@ -21,6 +21,7 @@ pub fn run(
     files: &Files,
     state: &mut State,
     slots: &mut SlotFile<FileArea>,
+    reporter: &Reporter,
 ) -> Result<String, Refusal> {
     let profile = state.read(kind::PROFILE, 0)?;
     let profile = profile
@@ -30,10 +31,9 @@ pub fn run(
     let modules = module_files(options, files).map_err(|e| e.to_string())?;
     let sources = sources(&modules).map_err(|e| e.to_string())?;
     let host = Host::new(options);
-    let reporter = Reporter::new(true);
     let context = Context::new();
     let program = host
-        .load(&context, &sources, false, &reporter)
+        .load(&context, &sources, false, reporter)
         .map_err(|e| e.to_string())?;
     let parts = Parts {
         cpu: &host.cpu,
@@ -43,7 +43,8 @@ pub fn run(
         source: source_hash(&sources),
         build: build::id(),
     };
-    let (_, linked) = make(program, &parts, false, &reporter).map_err(|e| e.to_string())?;
+    let (_, linked) = make(program, &parts, false, reporter).map_err(|e| e.to_string())?;
+    reporter.step("writing");
     install(files, slots, &linked.elf)
 }
 

@@ -19,6 +19,7 @@ pub use policy::Policy;
 use crate::cli::Options;
 use crate::files::Files;
 use crate::platform::machine;
+use crate::report::Reporter;
 use crate::run::volume;
 use engine::tier::Engine;
 use evict::Covered;
@@ -61,17 +62,34 @@ pub fn end_of_boot(options: &Options, engine: &Engine) -> Result<(), Refusal> {
     let step = state.growth.after(seen, options.grow);
     // Before the step: one that fails or is cut off is not tried at every boot.
     state.save()?;
-    let start = Instant::now();
-    let done = match step {
+    let what = match step {
         Step::Stay => return Ok(()),
-        Step::Evict => evict::run(&files, &mut state, &mut slots)?,
-        Step::Export => export::run(options, &files, &mut state, &mut slots)?,
+        Step::Evict => "evicting",
+        Step::Export => "exporting",
+    };
+    // The processors are needed now. What the compiler has under way is kept no more.
+    engine.stop();
+    let reporter = Reporter::log(options.quiet, what);
+    let (start, missed) = (Instant::now(), machine::cold_misses());
+    let done = match step {
+        Step::Evict => evict::run(&files, &mut state, &mut slots, &reporter)?,
+        _ => export::run(options, &files, &mut state, &mut slots, &reporter)?,
     };
     if !options.quiet {
         let seconds = start.elapsed().as_secs_f64();
-        eprintln!("bareflow: {done} ({seconds:.1} s)");
+        eprintln!("bareflow: {done} ({seconds:.1} s{})", missing(missed));
     }
     Ok(())
+}
+
+/// What the step cost in cold pages, where there are any.
+fn missing(before: Option<machine::ColdMisses>) -> String {
+    let (Some(before), Some(now)) = (before, machine::cold_misses()) else {
+        return String::new();
+    };
+    let pages = now.misses.saturating_sub(before.misses);
+    let time = now.time.saturating_sub(before.time);
+    format!(", {:.1} s of it for {pages} cold pages", time.as_secs_f64())
 }
 
 /// A file of the volume that is written in place; `None` without it.
