@@ -218,7 +218,7 @@ impl EngineArgs {
 }
 
 /// The machine an image runs on.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct MachineArgs {
     /// Memory, e.g. 512M or 2G [default: what the image needs]
     #[arg(long, value_name = "SIZE", value_parser = parse_memory)]

@@ -101,16 +101,38 @@ pub fn boot_captured(
     payload: Vec<String>,
 ) -> Result<(Verdict, Vec<u8>), Error> {
     let mut serial = Vec::new();
-    let verdict = boot(
+    let verdict = boot_into(
+        image,
+        artifacts,
+        machine,
+        kernel_options,
+        payload,
+        &mut serial,
+    )?;
+    Ok((verdict, serial))
+}
+
+/// Boots an image; everything its console says goes to `out` as it comes.
+///
+/// # Errors
+/// As for [`run`].
+pub fn boot_into(
+    image: &Path,
+    artifacts: &Artifacts,
+    machine: &MachineArgs,
+    kernel_options: &str,
+    payload: Vec<String>,
+    out: &mut dyn Write,
+) -> Result<Verdict, Error> {
+    boot(
         image,
         artifacts,
         machine,
         kernel_options,
         payload,
         false,
-        &mut serial,
-    )?;
-    Ok((verdict, serial))
+        out,
+    )
 }
 
 /// The first JSON object among what a console said.
@@ -245,8 +267,11 @@ fn config(contents: &mut Contents) -> String {
     log.to_owned()
 }
 
-/// Finds out who executes.
-fn accelerator(args: &MachineArgs, artifacts: &Artifacts) -> Result<Accelerator, Error> {
+/// Finds out who executes; says why it is not KVM.
+///
+/// # Errors
+/// The probe cannot be started.
+pub fn accelerator(args: &MachineArgs, artifacts: &Artifacts) -> Result<Accelerator, Error> {
     match args.accel {
         Accel::Tcg => Ok(Accelerator::Tcg),
         Accel::Kvm => Ok(Accelerator::Kvm),

@@ -91,6 +91,21 @@ pub fn shrink(args: &ShrinkArgs) -> Result<(), Error> {
     Ok(())
 }
 
+/// What of the runtime ran in all boots of an image, by the coverage on its disk.
+///
+/// # Errors
+/// What is missing in the image, or does not belong together.
+pub fn kept_report(image: &Path) -> Result<report::Report, Error> {
+    let failed = |what: &dyn std::fmt::Display| Error::Shrink {
+        what: format!("{}: {what}", image.display()),
+    };
+    let mut contents = Contents::open(image)?;
+    let link = LinkData::open(&read(&mut contents, link::PATH)?).map_err(|e| failed(&e))?;
+    let record = kept_coverage(&mut contents).map_err(|e| failed(&e))?;
+    let coverage = Coverage::decode(&record, &link).map_err(|e| failed(&e))?;
+    Ok(report::report(&link, &coverage))
+}
+
 /// A whole file of the image.
 fn read(contents: &mut Contents, path: &str) -> Result<Vec<u8>, Error> {
     let mut file = Vec::new();

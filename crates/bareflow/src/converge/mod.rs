@@ -9,18 +9,28 @@ mod disk;
 mod page;
 mod plot;
 
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use serde_json::Value;
 
-use crate::cli::{ConvergeArgs, EngineArgs};
+use crate::cli::{Accel, ConvergeArgs, EngineArgs, MachineArgs};
+use crate::contents::Contents;
+use crate::qemu::Accelerator;
 use crate::verdict::INTERRUPTED;
-use crate::{Artifacts, Error, run};
+use crate::{Artifacts, Error, run, shrink};
+use ::shrink::treemap;
 use boot::{Boot, size};
 use disk::Left;
+use page::Picture;
 
+/// Memory beside what the program needs, in MiB: a machine that evicts holds its runtime twice, one that exports all of its
+/// program's code.
+const GROWING_MIB: u64 = 512;
+/// How a line begins that the machine says of itself.
+const OF_ITSELF: &[u8] = b"bareflow: ";
 /// Native boots in a row after which nothing is expected to change any more.
 const NATIVE_BOOTS: usize = 3;
 
@@ -37,15 +47,19 @@ pub fn converge(
     let mut boots: Vec<Boot> = Vec::new();
     let mut answer: Option<Value> = None;
     let mut code = 1;
+    let machine = machine(args, artifacts)?;
     for number in 1..=args.boots {
         let start = Instant::now();
-        let (verdict, serial) = run::boot_captured(
+        let mut console = Console::default();
+        let verdict = run::boot_into(
             &args.image,
             artifacts,
-            &args.machine,
+            &machine,
             "log=quiet coverage=on",
             payload(args),
+            &mut console,
         )?;
+        let serial = console.all;
         if verdict.code == INTERRUPTED || stop.load(Ordering::Relaxed) {
             eprintln!("bareflow: stopped after {} boots", boots.len());
             code = INTERRUPTED;
@@ -84,10 +98,52 @@ pub fn converge(
         .unwrap_or_default()
         .to_string_lossy()
         .into_owned();
-    let html = page::page(&title, &summary, &boots, &[]);
+    let html = page::page(&title, &summary, &boots, &pictures(&args.image));
     std::fs::write(&path, html).map_err(|e| Error::io("write", &path, e))?;
     println!("Report: {}", path.display());
     Ok(code)
+}
+
+/// The machine, with memory to change itself in.
+fn machine(args: &ConvergeArgs, artifacts: &Artifacts) -> Result<MachineArgs, Error> {
+    let mut machine = args.machine.clone();
+    if machine.memory.is_none() {
+        let needed = Contents::open(&args.image)?.memory_needed_mib()?;
+        machine.memory = Some(needed + GROWING_MIB);
+    }
+    if machine.accel == Accel::Auto {
+        machine.accel = match run::accelerator(&machine, artifacts)? {
+            Accelerator::Kvm => Accel::Kvm,
+            Accelerator::Tcg => Accel::Tcg,
+        };
+    }
+    Ok(machine)
+}
+
+/// Keeps what a machine says, and shows at once what it says of itself: its steps take minutes under emulation.
+#[derive(Default)]
+struct Console {
+    all: Vec<u8>,
+    /// Where the line begins that is not yet complete.
+    line: usize,
+}
+
+impl Write for Console {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.all.extend_from_slice(bytes);
+        while let Some(length) = self.all[self.line..].iter().position(|b| *b == b'\n') {
+            let line = &self.all[self.line..self.line + length];
+            if line.starts_with(OF_ITSELF) {
+                println!("          {}", String::from_utf8_lossy(line).trim_end());
+            }
+            self.line += length + 1;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn payload(args: &ConvergeArgs) -> Vec<String> {
@@ -107,7 +163,7 @@ fn payload(args: &ConvergeArgs) -> Vec<String> {
         .collect(),
         false => args.arguments.clone(),
     };
-    let mut payload = run::payload_arguments(&EngineArgs::default(), true, guest);
+    let mut payload = run::payload_arguments(&EngineArgs::default(), false, guest);
     payload.splice(0..0, ["--grow".to_owned(), args.policy.clone()]);
     payload
 }
@@ -167,6 +223,22 @@ fn summary(boots: &[Boot], converged: bool) -> Vec<String> {
     sentences
 }
 
+/// The runtime before and after: what never ran left it. Nothing where the machine measured nothing.
+fn pictures(image: &Path) -> Vec<Picture> {
+    let Ok(report) = shrink::kept_report(image) else {
+        return Vec::new();
+    };
+    let caption = format!(
+        "The full runtime, area by bytes of code: red ran in {} measured boots and stays, grey never did and was evicted; of LLVM \
+         {:.1} % of functions and {:.1} % of bytes",
+        report.boots,
+        100.0 * report.llvm.dead_functions(),
+        100.0 * report.llvm.dead_bytes()
+    );
+    let svg = treemap::svg(&report);
+    vec![Picture { caption, svg }]
+}
+
 fn report_path(args: &ConvergeArgs) -> PathBuf {
     match &args.report {
         Some(path) => path.clone(),
@@ -194,6 +266,16 @@ mod tests {
         assert!(!has_settled(&[]));
         assert!(summary(&slots, true)[0].contains("Converged after 4 boots"));
         assert_eq!(summary(&[], false).len(), 1);
+    }
+
+    #[test]
+    fn a_console_keeps_all_and_takes_lines_in_pieces() {
+        let mut console = Console::default();
+        for piece in ["{\"a\": 1}\nbare", "flow: exporting\nend"] {
+            console.write_all(piece.as_bytes()).unwrap();
+        }
+        assert_eq!(console.all, b"{\"a\": 1}\nbareflow: exporting\nend");
+        assert_eq!(&console.all[console.line..], b"end");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::plot::{self, Chart};
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:1320px;margin:2em auto;padding:0 1em;color:#222}\
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}.charts{display:flex;flex-wrap:wrap;gap:12px}\
 table{border-collapse:collapse}th,td{padding:.2em .8em;text-align:right;border-bottom:1px solid #ddd}\
-td:last-child,th:last-child,td:nth-child(2),th:nth-child(2){text-align:left}figure{margin:0}";
+td:last-child,th:last-child,td:nth-child(2),th:nth-child(2){text-align:left}figure{margin:0}figure>svg[viewBox]{max-width:100%;height:auto}";
 
 /// A picture for the report, with its caption.
 #[derive(Debug, Clone)]
