@@ -25,6 +25,7 @@ use crate::payloads;
 use crate::sh;
 use crate::slots_test;
 use crate::test::Counts;
+use crate::unseen;
 
 /// An image made for tests, and the kernel inside it.
 #[derive(Clone)]
@@ -129,6 +130,9 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     }
     if wanted("machine/payload/") || wanted("machine/evicted/") {
         tests.extend(payloads::tests(paths, filter)?);
+    }
+    if wanted("machine/evicted/") {
+        tests.extend(unseen::tests(paths)?);
     }
     if wanted("machine/embedded/") {
         tests.extend(embedded_test::tests(paths)?);

@@ -36,6 +36,7 @@ mod sh;
 mod shrink_test;
 mod slots_test;
 mod test;
+mod unseen;
 mod warm;
 mod watch;
 
