@@ -34,7 +34,7 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("native") => bench_native::bench(paths),
         Some("peers") => bench_peers::bench(paths),
         Some("tiers") => bench_tiers::bench(paths),
-        Some("warm") => bench_warm::bench(paths),
+        Some("warm") => bench_warm::bench(paths, rounds),
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(

@@ -19,6 +19,7 @@ use crate::paths::Paths;
 use crate::sh;
 use crate::warm::Disk;
 
+/// Rounds unless the caller says otherwise.
 const ROUNDS: usize = 3;
 /// Least of first-token time on the first boot to that on the second.
 const FIRST_BAR: f64 = 5.0;
@@ -66,18 +67,19 @@ fn median(figures: &mut [f64]) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Measures and prints medians and ratios.
+/// Measures `rounds` times and prints medians and ratios.
 ///
 /// # Errors
 /// A boot fails, the texts differ, or a promise is broken.
-pub fn bench(paths: &Paths) -> Result<()> {
+pub fn bench(paths: &Paths, rounds: Option<usize>) -> Result<()> {
+    let rounds = rounds.unwrap_or(ROUNDS);
     let image = golden::smollm2_image(paths)?;
     let mut missed = Vec::new();
     for cpus in ["2", "1"] {
         let (mut cold, mut warm, mut shares) = (Vec::new(), Vec::new(), Vec::new());
         let (mut recompiles, mut compiles) = (0, [0, 0]);
-        for round in 1..=ROUNDS {
-            eprintln!("{cpus} CPU(s), round {round} of {ROUNDS}");
+        for round in 1..=rounds {
+            eprintln!("{cpus} CPU(s), round {round} of {rounds}");
             let disk = Disk::copy(paths, &image, "bench")?;
             let first = boot(paths, &disk, cpus, CLIMB)?;
             let did = disk.last()?;
