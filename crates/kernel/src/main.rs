@@ -124,7 +124,7 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
     power::set_registers(acpi.power);
     cpu::heartbeat::set_route(acpi.pit);
     stamp("firmware");
-    time::calibrate(&acpi);
+    let calibration = time::calibrate(&acpi);
     stamp("clock");
     wait::set_tsc_hz(time::khz() * 1000);
     console::init();
@@ -149,6 +149,8 @@ extern "C" fn main(info: &'static BootInfo) -> ! {
         command_line: info.command_line(),
     });
     stamp("drivers");
+    calibration.finish();
+    wait::set_tsc_hz(time::khz() * 1000);
     linux::file::start(find_volume(disks));
     stamp("volume");
     let (options, args) = early.finish();

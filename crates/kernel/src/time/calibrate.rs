@@ -1,8 +1,11 @@
 //! Frequency of the TSC, from the best source that there is.
 //!
 //! 1. CPUID leaf 0x15: crystal and ratio. 2. CPUID leaf 0x16: base frequency. 3. The hypervisor's leaf
-//!    0x4000_0010 (kHz). Then measured, over 5 ms: 4. the ACPI PM timer, 5. the HPET, 6. PIT channel 0, which needs no port
-//!    0x61 (microvm has none). The local APIC's timer is measured in the same interval.
+//!    0x4000_0010 (kHz). Then measured: 4. the ACPI PM timer, 5. the HPET, 6. PIT channel 0, which needs no port
+//!    0x61 (microvm has none). The local APIC's timer is measured beside it.
+//!
+//! Measuring takes time that the boot has a use for: one millisecond gives a frequency that is good enough for waiting on devices, and
+//! when those are found, what passed meanwhile gives the final one ([`Calibration::finish`]).
 
 use super::KHZ;
 use crate::acpi::Acpi;
@@ -11,7 +14,12 @@ use crate::memory::dma::map_mmio;
 use core::sync::atomic::Ordering;
 use x86_64::instructions::port::Port;
 
-const INTERVAL_MS: u64 = 5;
+/// What the first frequency is measured over.
+const FIRST_US: u64 = 1000;
+/// Least that the final one is measured over.
+const FINAL_US: u64 = 5000;
+/// Samples of which the one that was interrupted least counts.
+const SAMPLES: usize = 3;
 const PM_TIMER_HZ: u64 = 3_579_545;
 const PIT_HZ: u64 = 1_193_182;
 
@@ -101,20 +109,74 @@ impl Reference {
             .or_else(|| pit().filter(counts))
     }
 
-    /// Measures TSC and local APIC over the interval. Gives the TSC's frequency in kHz.
-    fn measure(&self) -> u64 {
-        let ticks = self.hz() * INTERVAL_MS / 1000;
-        let first = self.read();
-        let begin = rdtsc();
-        lapic::begin_calibration();
-        let mut passed = 0;
-        while passed < ticks {
-            passed = u64::from(self.read().wrapping_sub(first) & self.mask());
-        }
-        let cycles = rdtsc() - begin;
-        lapic::end_calibration(cycles);
-        (u128::from(cycles) * u128::from(self.hz()) / u128::from(passed) / 1000) as u64
+    /// Value and TSC at one moment: of a few readings the one with the least time between.
+    fn sample(&self) -> Moment {
+        let readings = core::array::from_fn::<_, SAMPLES, _>(|_| {
+            let before = rdtsc();
+            let ticks = self.read();
+            let gap = rdtsc() - before;
+            (
+                gap,
+                Moment {
+                    ticks,
+                    cycles: before + gap / 2,
+                },
+            )
+        });
+        let best = readings.into_iter().min_by_key(|(gap, _)| *gap);
+        best.map_or(Moment::default(), |(_, moment)| moment)
     }
+
+    /// Waits until `us` microseconds have passed since `first`, and gives the TSC's frequency in kHz. Half the counter's
+    /// range must not have passed yet.
+    fn measure(&self, first: Moment, us: u64) -> u64 {
+        let ticks = self.hz() * us / 1_000_000;
+        loop {
+            let now = self.sample();
+            let passed = u64::from(now.ticks.wrapping_sub(first.ticks) & self.mask());
+            if passed >= ticks {
+                let cycles = u128::from(now.cycles.saturating_sub(first.cycles));
+                return (cycles * u128::from(self.hz()) / u128::from(passed.max(1)) / 1000) as u64;
+            }
+        }
+    }
+
+    /// Microseconds that may pass before its value says nothing any more.
+    fn range_us(&self) -> u64 {
+        u64::from(self.mask() / 2) * 1_000_000 / self.hz()
+    }
+}
+
+/// A counter's value and the TSC at the same time.
+#[derive(Clone, Copy, Default)]
+struct Moment {
+    ticks: u32,
+    cycles: u64,
+}
+
+/// A measurement that goes on while the machine boots.
+pub struct Calibration(Option<(Reference, Moment)>);
+
+impl Calibration {
+    /// Sets the TSC's frequency for good.
+    pub fn finish(self) {
+        let Some((reference, first)) = self.0 else {
+            return;
+        };
+        let passed_us = super::cycles_to_ns(rdtsc().saturating_sub(first.cycles)) / 1000;
+        // Too late for this counter: from here on, then.
+        let first = match passed_us < reference.range_us() {
+            true => first,
+            false => reference.sample(),
+        };
+        KHZ.store(reference.measure(first, FINAL_US).max(1), Ordering::Relaxed);
+        say(reference.name());
+    }
+}
+
+fn say(source: &str) {
+    let mhz = KHZ.load(Ordering::Relaxed) / 1000;
+    crate::debug!("time: TSC runs at {mhz} MHz by {source}");
 }
 
 /// What the processor or the hypervisor says, in kHz.
@@ -137,24 +199,30 @@ fn stated() -> Option<(u64, &'static str)> {
     (khz != 0).then_some((khz.into(), "hypervisor leaf 0x40000010"))
 }
 
-/// Finds the frequencies of the TSC and of the local APIC's timer.
-pub fn calibrate(acpi: &Acpi) {
-    let (khz, source) = if let Some((khz, source)) = stated() {
+/// Finds the frequencies of the TSC, roughly if it has to be measured, and of the local APIC's timer.
+pub fn calibrate(acpi: &Acpi) -> Calibration {
+    if let Some((khz, source)) = stated() {
         let begin = rdtsc();
         lapic::begin_calibration();
         while rdtsc() - begin < khz {
             core::hint::spin_loop();
         }
         lapic::end_calibration(rdtsc() - begin);
-        (khz, source)
-    } else if let Some(reference) = Reference::find(acpi) {
-        (reference.measure(), reference.name())
-    } else {
+        KHZ.store(khz, Ordering::Relaxed);
+        say(source);
+        return Calibration(None);
+    }
+    let Some(reference) = Reference::find(acpi) else {
         crate::error!("time: no timer found to measure the TSC with; assuming 1 GHz");
         lapic::begin_calibration();
         lapic::end_calibration(1);
-        (1_000_000, "nothing")
+        return Calibration(None);
     };
+    let first = reference.sample();
+    let begin = rdtsc();
+    lapic::begin_calibration();
+    let khz = reference.measure(first, FIRST_US);
+    lapic::end_calibration(rdtsc() - begin);
     KHZ.store(khz.max(1), Ordering::Relaxed);
-    crate::debug!("time: TSC runs at {} MHz by {source}", khz / 1000);
+    Calibration(Some((reference, first)))
 }
