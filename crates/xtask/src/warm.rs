@@ -89,6 +89,16 @@ impl Disk {
         Ok(disk)
     }
 
+    /// A copy of a disk as it is.
+    ///
+    /// # Errors
+    /// It cannot be copied.
+    pub fn clone_of(paths: &Paths, disk: &Path, name: &str) -> Result<Self> {
+        let path = paths.scratch("warm")?.join(format!("{name}.img"));
+        std::fs::copy(disk, &path).with_context(|| format!("copying {}", disk.display()))?;
+        Ok(Disk(path))
+    }
+
     /// The image's path.
     pub fn path(&self) -> &Path {
         &self.0
