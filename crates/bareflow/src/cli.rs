@@ -21,6 +21,7 @@ Examples:
   bareflow run app.img --prompt 'Once upon a time' -n 64
   bareflow run app.img --hosted --prompt 'Once upon a time' -n 64
   bareflow run app.img                      talk to it; Ctrl-C twice ends
+  bareflow new hello                        a program to start from
   bareflow build main.c --file data.txt:/data.txt -o hello.img
   bareflow inspect app.img
   bareflow export app.img -o final.img --train 'Once upon a time'
@@ -37,6 +38,10 @@ pub struct Cli {
 pub enum Command {
     /// Make a disk image from bitcode modules or sources, and files
     Build(BuildArgs),
+    /// Make a folder with a program to start from, in C or Rust
+    New(NewArgs),
+    /// Make a BareFlow module (.llbc) of LLVM bitcode
+    Wrap(WrapArgs),
     /// Make a language-model machine from a model file, in one step
     Llm(LlmArgs),
     /// Boot an image in QEMU, or run its program as a Linux process
@@ -61,13 +66,13 @@ pub enum Command {
 Sources, told by their ending:
   .llbc      a BareFlow module, taken as it is
   .bc .ll    LLVM bitcode or assembly
-  .c         C, compiled by clang-22 (see --cflag)
-  a folder   a Rust crate (the folder of its Cargo.toml)
+  .c         C, compiled by clang-22; it finds <runtime.h>, the functions of the machine, by itself
+  a folder   a Rust crate (the folder of its Cargo.toml), or all C files of the folder
 The program starts at `bf_main`, or `main` of a C file.
 
 Examples:
   bareflow build hello.c -o hello.img
-  bareflow build main.c table.c --cflag=-Iinclude --file data.txt:/data.txt -o app.img
+  bareflow build main.c table.c -I include -D SIZE=64 --file data.txt:/data.txt -o app.img
   bareflow build module.bc helper.ll --arg --verbose -o app.img")]
 pub struct BuildArgs {
     /// Modules, sources or crates of the program
@@ -82,12 +87,74 @@ pub struct BuildArgs {
     /// A default argument of the program (repeatable)
     #[arg(long = "arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     pub arguments: Vec<String>,
-    /// An option for clang (repeatable)
+    /// Folder in which clang looks for headers (repeatable)
+    #[arg(short = 'I', value_name = "DIR")]
+    pub include: Vec<PathBuf>,
+    /// Macro for clang: NAME or NAME=VALUE (repeatable)
+    #[arg(short = 'D', value_name = "NAME[=VALUE]")]
+    pub define: Vec<String>,
+    /// Any other option for clang (repeatable)
     #[arg(long = "cflag", value_name = "OPTION", allow_hyphen_values = true)]
     pub cflags: Vec<String>,
     /// The rest of the image.
     #[command(flatten)]
     pub layout: LayoutArgs,
+}
+
+impl BuildArgs {
+    /// What clang is told.
+    #[must_use]
+    pub fn clang_options(&self) -> Vec<String> {
+        let include = self
+            .include
+            .iter()
+            .map(|dir| format!("-I{}", dir.display()));
+        let define = self.define.iter().map(|name| format!("-D{name}"));
+        include.chain(define).chain(self.cflags.clone()).collect()
+    }
+}
+
+/// `bareflow new`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bareflow new hello && bareflow build hello -o hello.img && bareflow run hello.img
+  bareflow new --language rust hello-rust")]
+pub struct NewArgs {
+    /// Folder to make; its name is the program's
+    pub folder: PathBuf,
+    /// Language of the program
+    #[arg(short, long, value_enum, default_value_t = Language::C)]
+    pub language: Language,
+    /// Rust: where the crate `guest` is [default: in the checkout this command was built from]
+    #[arg(long, value_name = "DIR")]
+    pub guest: Option<PathBuf>,
+}
+
+/// Languages of new projects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// C
+    C,
+    /// Rust
+    Rust,
+}
+
+/// `bareflow wrap`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  bareflow wrap module.bc                              writes module.llbc
+  bareflow wrap module.ll -o other.llbc --name other")]
+pub struct WrapArgs {
+    /// LLVM bitcode (.bc) or assembly (.ll)
+    pub input: PathBuf,
+    /// File to write [default: beside the input, ending in .llbc]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Name of the module [default: that of the input]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
 }
 
 /// What the image looks like besides its program.
@@ -579,6 +646,18 @@ mod tests {
             panic!("not run")
         };
         assert_eq!(run.arguments, ["--temp", "0.8"]);
+    }
+
+    #[test]
+    fn clang_gets_folders_macros_and_options() {
+        let words = [
+            "bareflow", "build", "a.c", "-o", "a.img", "-Iinc", "-I", "b", "-DX=1",
+        ];
+        let cli = Cli::try_parse_from(words.iter().chain(&["--cflag", "-O1"])).unwrap();
+        let Command::Build(build) = cli.command else {
+            panic!("not build")
+        };
+        assert_eq!(build.clang_options(), ["-Iinc", "-Ib", "-DX=1", "-O1"]);
     }
 
     #[test]

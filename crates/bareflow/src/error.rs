@@ -17,6 +17,12 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// A folder whose name makes no program's name.
+    #[error("{}: a program's name begins with a letter and has letters, digits, - and _, and is not the name of a library", path.display())]
+    ProjectName {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A slot table that cannot be made.
     #[error("{0}")]
     Slots(#[from] formats::slots::SlotError),

@@ -5,22 +5,31 @@
 //!   .ll ─llvm-as-22┤
 //!   .bc ───────────┴─ llvm-nm-22: imports, exports ── formats::llbc::encode ──┐
 //!   .llbc ── formats::llbc::parse ────────────────────────────────────────────┤
-//!   a Rust crate ── rust.rs: one module for each crate in it ─────────────────┴── modules of the image
+//!   a Rust crate ── rust.rs: one module for each crate in it ─────────────────┤
+//!   guest-c.llbc, where one of them calls a function of `runtime.h` ──────────┴── modules of the image
 //! ```
 //!
 //! C is compiled without running LLVM's passes: the machine's own engine optimises for the processor it finds.
 
 pub mod rust;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use formats::llbc;
 
-use crate::Error;
+use crate::project::c_sources;
+use crate::{Artifacts, Error};
 
 /// The symbol a program starts at.
 pub const ENTRY: &str = "bf_main";
+
+/// The header of the machine's functions, which C sources find without being told where it is.
+pub const RUNTIME_H: &str = include_str!("../../guest/include/runtime.h");
+
+/// The artefact that defines them.
+pub const C_LIBRARY: &str = "guest-c.llbc";
 
 /// Flags for C, after the user's own: bitcode as the front end makes it, for a machine without libc.
 const CLANG: [&str; 11] = [
@@ -54,7 +63,7 @@ pub struct GuestModule {
 pub fn modules(sources: &[PathBuf], cflags: &[String]) -> Result<Vec<GuestModule>, Error> {
     let scratch = tempfile::tempdir().map_err(|e| Error::io("create", "a scratch folder", e))?;
     let mut modules = Vec::new();
-    for source in sources {
+    for source in &expand(sources)? {
         if !source.exists() {
             let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
             return Err(Error::io("read", source, missing));
@@ -70,12 +79,7 @@ pub fn modules(sources: &[PathBuf], cflags: &[String]) -> Result<Vec<GuestModule
         }
         let name = stem(source);
         let bitcode = scratch.path().join(format!("{name}.bc"));
-        let extension = source
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
-        let container = match extension.as_str() {
+        let container = match extension(source).as_str() {
             "llbc" => read(source)?,
             "bc" => wrap(&name, source)?,
             "ll" => {
@@ -101,6 +105,19 @@ pub fn modules(sources: &[PathBuf], cflags: &[String]) -> Result<Vec<GuestModule
         add(&mut modules, source, name, container)?;
     }
     finish(modules, scratch.path())
+}
+
+/// Puts the C files of a folder that is no crate in its place.
+fn expand(sources: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut all = Vec::new();
+    for source in sources {
+        if source.is_dir() && !source.join("Cargo.toml").exists() {
+            all.extend(c_sources(source)?);
+        } else {
+            all.push(source.clone());
+        }
+    }
+    Ok(all)
 }
 
 /// Checks that the modules make one program; joins the start code of C where only `main` is defined.
@@ -193,12 +210,82 @@ fn symbols(listing: &str) -> (Vec<&str>, Vec<&str>) {
     (imports, exports)
 }
 
+/// Adds the code behind `runtime.h` to a program that calls some of it.
+///
+/// # Errors
+/// The artefact was not built.
+pub fn add_c_library(modules: &mut Vec<GuestModule>, artifacts: &Artifacts) -> Result<(), Error> {
+    let open = open_imports(modules);
+    if !runtime_functions().iter().any(|name| open.contains(*name)) {
+        return Ok(());
+    }
+    let path = artifacts.path(C_LIBRARY)?;
+    let container = artifacts.read(C_LIBRARY)?;
+    add(modules, &path, "guest-c".into(), container)
+}
+
+/// Functions of `runtime.h`, without those of its section on memory, which a C library defines.
+#[must_use]
+pub fn runtime_functions() -> Vec<&'static str> {
+    let memory = |name: &str| {
+        name.ends_with("alloc")
+            || name.starts_with("mem")
+            || name.starts_with("str")
+            || name == "free"
+    };
+    let mut names = declared(RUNTIME_H);
+    names.retain(|name| !memory(name));
+    names
+}
+
+/// Names of the functions that a header declares, a declaration a line: `TYPE name(...);`.
+fn declared(header: &str) -> Vec<&str> {
+    header
+        .lines()
+        .filter(|line| line.ends_with(';') && line.starts_with(|c: char| c.is_ascii_alphabetic()))
+        .filter_map(|line| line.split_once('(')?.0.rsplit([' ', '*']).next())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+/// What the modules import and none of them defines.
+fn open_imports(modules: &[GuestModule]) -> BTreeSet<String> {
+    let parsed: Vec<_> = modules
+        .iter()
+        .filter_map(|m| llbc::parse(&m.container).ok())
+        .collect();
+    let is_defined = |name: &str| {
+        parsed
+            .iter()
+            .any(|m| m.exports.binary_search(&name).is_ok())
+    };
+    let imports = parsed.iter().flat_map(|m| &m.imports);
+    imports
+        .filter(|name| !is_defined(name))
+        .map(|name| (*name).to_owned())
+        .collect()
+}
+
+/// The folder of the headers that come with the command.
+fn headers(scratch: &Path) -> Result<PathBuf, Error> {
+    let folder = scratch.join("include");
+    let header = folder.join("runtime.h");
+    std::fs::create_dir_all(&folder)
+        .and_then(|()| std::fs::write(&header, RUNTIME_H))
+        .map_err(|e| Error::io("write", &header, e))?;
+    Ok(folder)
+}
+
 fn compile_c(source: &Path, cflags: &[String], bitcode: &Path) -> Result<(), Error> {
+    let scratch = bitcode.parent().unwrap_or(Path::new("."));
     let mut clang = Command::new("clang-22");
     clang
         .args(CLANG)
         .arg("c")
         .args(cflags)
+        // After the user's own folders.
+        .arg("-idirafter")
+        .arg(headers(scratch)?)
         .arg(source)
         .arg("-o")
         .arg(bitcode);
@@ -217,7 +304,7 @@ fn compile_c(source: &Path, cflags: &[String], bitcode: &Path) -> Result<(), Err
 }
 
 /// Runs one of LLVM's tools; gives back what it printed.
-fn tool(command: &mut Command, about: &Path) -> Result<String, Error> {
+pub(crate) fn tool(command: &mut Command, about: &Path) -> Result<String, Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let done = command.output().map_err(|e| Error::MissingProgram {
         program: program.clone(),
@@ -239,7 +326,16 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
     std::fs::read(path).map_err(|e| Error::io("read", path, e))
 }
 
-fn stem(path: &Path) -> String {
+/// What the file's name ends in, without the dot.
+pub(crate) fn extension(path: &Path) -> String {
+    path.extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// The file's name without what it ends in.
+pub(crate) fn stem(path: &Path) -> String {
     path.file_stem()
         .unwrap_or_default()
         .to_string_lossy()
@@ -262,6 +358,55 @@ mod tests {
         let (imports, exports) = symbols(listing);
         assert_eq!(imports, ["bf_console_write", "maybe"]);
         assert_eq!(exports, ["bf_main", "table"]);
+    }
+
+    #[test]
+    fn declarations_are_found() {
+        let header = "int a(void);\nvoid *b(int x);\n/* int c(void); */\nenum { X };\nNORETURN void d(int);\n";
+        assert_eq!(declared(header), ["a", "b", "d"]);
+        let all = runtime_functions();
+        for name in [
+            "vga_puts",
+            "cpu_rdtsc",
+            "file_list",
+            "runtime_exit",
+            "mutex_lock",
+        ] {
+            assert!(all.contains(&name), "{name} in {all:?}");
+        }
+        for name in ["malloc", "memcpy", "strlen", "free"] {
+            assert!(!all.contains(&name), "{name}");
+        }
+    }
+
+    #[test]
+    fn programs_that_use_the_header_get_what_is_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = Artifacts::at(folder.path());
+        let text = "#include <runtime.h>\nint main(void) { vga_puts(\"x\"); return 0; }";
+        let uses = write(folder.path(), "a.c", text);
+        let mut program = modules(&[uses], &[]).unwrap();
+        let error = add_c_library(&mut program, &artifacts).unwrap_err();
+        assert!(matches!(error, Error::MissingArtifact { .. }), "{error}");
+        let library = write(
+            folder.path(),
+            "l.ll",
+            "define void @vga_puts(ptr) { ret void }",
+        );
+        let bitcode = folder.path().join("l.bc");
+        let mut assemble = Command::new("llvm-as-22");
+        tool(assemble.arg(&library).arg("-o").arg(&bitcode), &library).unwrap();
+        let container = wrap("guest-c", &bitcode).unwrap();
+        std::fs::write(folder.path().join(C_LIBRARY), container).unwrap();
+        add_c_library(&mut program, &artifacts).unwrap();
+        assert_eq!(program.last().unwrap().file, C_LIBRARY);
+        // Who defines all that it calls gets nothing more.
+        let own = "void vga_puts(const char *t) {} int main(void) { vga_puts(\"x\"); return 0; }";
+        let own = write(folder.path(), "b.c", own);
+        let mut program = modules(&[own], &[]).unwrap();
+        let before = program.len();
+        add_c_library(&mut program, &artifacts).unwrap();
+        assert_eq!(program.len(), before);
     }
 
     #[test]

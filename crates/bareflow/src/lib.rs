@@ -17,6 +17,7 @@ pub mod image;
 pub mod inspect;
 pub mod llm;
 pub mod make;
+pub mod project;
 pub mod qemu;
 pub mod run;
 pub mod shrink;

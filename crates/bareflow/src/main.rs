@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bareflow::cli::{Cli, Command};
-use bareflow::{Artifacts, Error, converge, eval, exec, export, inspect, make, run, shrink};
+use bareflow::{
+    Artifacts, Error, converge, eval, exec, export, inspect, make, project, run, shrink,
+};
 use clap::Parser;
 
 fn main() -> ExitCode {
@@ -22,6 +24,8 @@ fn execute(command: Command) -> Result<u8, Error> {
     let artifacts = Artifacts::locate()?;
     match command {
         Command::Build(args) => make::build(&args, &artifacts, stop_on_interrupt())?,
+        Command::New(args) => project::new(&args)?,
+        Command::Wrap(args) => project::wrap(&args)?,
         Command::Llm(args) => make::llm(&args, &artifacts, stop_on_interrupt())?,
         Command::Run(args) => return run::run(&args, &artifacts),
         Command::Inspect(args) => {

@@ -25,7 +25,8 @@ const LLAMA: &str = "llama";
 /// # Errors
 /// What is wrong with the sources, the files or the arguments, or why the image cannot be written.
 pub fn build(args: &BuildArgs, artifacts: &Artifacts, cancelled: &AtomicBool) -> Result<(), Error> {
-    let modules = guest::modules(&args.sources, &args.cflags)?;
+    let mut modules = guest::modules(&args.sources, &args.clang_options())?;
+    guest::add_c_library(&mut modules, artifacts)?;
     let files = args
         .files
         .iter()

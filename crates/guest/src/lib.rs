@@ -34,6 +34,7 @@ pub mod host;
 pub mod parallel;
 #[cfg(not(any(feature = "host", test)))]
 mod rt;
+pub mod runtime;
 pub mod simd;
 pub mod time;
 

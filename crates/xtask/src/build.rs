@@ -10,6 +10,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::boot_stages;
+use crate::c_bitcode;
 use crate::grub;
 use crate::guest_bitcode;
 use crate::ksyms;
@@ -46,8 +47,9 @@ type Step<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
 pub fn steps(paths: &Paths, quiet: bool, only: Option<&str>) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
-    let steps: [Step; 9] = [
+    let steps: [Step; 10] = [
         ("native support", &|| native_bitcode::make(paths)),
+        ("C support", &|| c_bitcode::make(paths)),
         ("runtime", &|| runtime_elf::make(paths, quiet)),
         ("exec", &|| exec(paths, quiet)),
         ("guest modules", &|| guest_bitcode::llama(paths)),

@@ -22,6 +22,7 @@ use crate::native_test;
 use crate::paths::Paths;
 use crate::payload_files;
 use crate::payloads;
+use crate::runtime_test;
 use crate::sh;
 use crate::slots_test;
 use crate::test::Counts;
@@ -124,6 +125,9 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
         let image = guests::image(paths, "probe.img", bareflow(paths)?)?;
         tests.extend(guests::machine_tests(&image, "guest"));
     }
+    if wanted("machine/runtime/") {
+        tests.extend(runtime_test::machine_tests(paths)?);
+    }
     if wanted("machine/cold-code/") {
         let image = guests::image(paths, "cold-probe.img", bareflow_with_cold_code(paths)?)?;
         tests.extend(guests::machine_tests(&image, "cold-code"));
@@ -153,10 +157,11 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
 }
 
 /// Groups of machine tests.
-const GROUPS: [&str; 8] = [
+const GROUPS: [&str; 9] = [
     "machine/native/",
     "machine/boot/",
     "machine/guest/",
+    "machine/runtime/",
     "machine/cold-code/",
     "machine/payload/",
     "machine/evicted/",
@@ -171,8 +176,11 @@ fn is_group(filter: &str) -> bool {
 
 /// Runs the tests of guests as Linux processes.
 pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
+    let mut counts = runtime_test::hosted_suite(paths, filter)?;
+    if filter.is_some_and(|f| f.starts_with("hosted/runtime")) {
+        return Ok(counts);
+    }
     let image = guests::image(paths, "probe.img", bareflow(paths)?)?;
-    let mut counts = Counts::default();
     for test in guests::hosted_tests(&image.path) {
         if filter.is_some_and(|f| !test.name.contains(f)) {
             continue;

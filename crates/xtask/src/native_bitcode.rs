@@ -104,7 +104,9 @@ pub fn make(paths: &Paths) -> Result<()> {
         target: &target,
     };
     let keep = [INTERFACE, HELPERS].concat();
-    let bitcode = library(&package, &paths.scratch("native-bitcode")?, &keep)?;
+    let libraries = ["core", "alloc", "compiler_builtins"];
+    let scratch = paths.scratch("native-bitcode")?;
+    let bitcode = library(&package, &libraries, &scratch, &keep)?;
     write_if_changed(
         &paths.artifacts().join("native.llbc"),
         &wrap("native", &bitcode)?,

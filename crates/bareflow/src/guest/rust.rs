@@ -250,15 +250,21 @@ fn bitcode_beside(rlib: &Path) -> Result<PathBuf, Error> {
         .ok_or_else(|| broken(rlib, "there is no bitcode beside it"))
 }
 
-/// One bitcode file of a package, all it depends on, and Rust's `core`, `alloc` and `compiler_builtins`: what the symbols
-/// in `keep` reach of them. Symbols of the package win over those of `compiler_builtins`.
+/// One bitcode file of a package, all it depends on, and some of the toolchain's libraries (`core`, `alloc`,
+/// `compiler_builtins`): what the symbols in `keep` reach of them. Symbols of the package win over those of
+/// `compiler_builtins`.
 ///
 /// # Errors
 /// Cargo's refusal, LLVM tools that are missing, or a symbol that is not defined.
-pub fn library(package: &Package, scratch: &Path, keep: &[&str]) -> Result<PathBuf, Error> {
+pub fn library(
+    package: &Package,
+    libraries: &[&str],
+    scratch: &Path,
+    keep: &[&str],
+) -> Result<PathBuf, Error> {
     let crates = compile(package)?;
     let rust = scratch.join("rust.bc");
-    sysroot(scratch, &["core", "alloc", "compiler_builtins"], &rust)?;
+    sysroot(scratch, libraries, &rust)?;
     let joined = scratch.join("joined.bc");
     let mut link = Command::new("llvm-link-22");
     link.args(crates.iter().map(|c| &c.1))
