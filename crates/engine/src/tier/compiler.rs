@@ -323,26 +323,58 @@ fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
     );
 }
 
+/// Bytes of a dump's name before tier and extension: file systems take 255 in all.
+const LONGEST_NAME: usize = 200;
+
+/// A symbol as a file name: other characters than letters, digits and `._-$` become `_`, and what is too long keeps its
+/// beginning and its end around a hash of the whole. The end of a mangled name tells more than the middle.
+fn file_name(symbol: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-$".contains(c);
+    let plain: String = symbol
+        .chars()
+        .map(|c| if is_plain(c) { c } else { '_' })
+        .collect();
+    if plain.len() <= LONGEST_NAME {
+        return plain;
+    }
+    let hash = format!("~{:016x}~", formats::checksum::checksum(symbol.as_bytes()));
+    let end = LONGEST_NAME / 3;
+    let start = LONGEST_NAME - hash.len() - end;
+    // All characters are ASCII here.
+    format!("{}{hash}{}", &plain[..start], &plain[plain.len() - end..])
+}
+
 /// Writes IR and assembly, if they were asked for.
 fn dump(shared: &Shared, built: &Built, tier: &str) {
     let (Some(config), Some((ir, assembly))) = (&shared.config.dump, &built.dump) else {
         return;
     };
-    let file: String = built
-        .symbol
-        .chars()
-        .map(|c| {
-            if c.is_alphanumeric() || "._-$".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
+    let file = file_name(&built.symbol);
     for (extension, text) in [("ll", ir), ("s", assembly)] {
         let path = config.folder.join(format!("{file}.{tier}.{extension}"));
         if let Err(error) = std::fs::write(&path, text) {
             shared.report(&format!("cannot write {}: {error}", path.display()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dumps_have_names_that_file_systems_take() {
+        assert_eq!(file_name("main.osr.7"), "main.osr.7");
+        assert_eq!(file_name("a/../b c\u{e9}"), "a_.._b_c_");
+        // Two long mangled names that differ in the middle only.
+        let long = |n: u32| format!("_RINv{}{n}{}17hE.osr.3", "x".repeat(400), "y".repeat(400));
+        let (a, b) = (file_name(&long(1)), file_name(&long(2)));
+        assert_eq!((a.len(), b.len()), (LONGEST_NAME, LONGEST_NAME));
+        assert_ne!(a, b);
+        assert!(
+            a.starts_with("_RINvxxx") && a.ends_with("yyy17hE.osr.3"),
+            "{a}"
+        );
+        assert_eq!(file_name(&"z".repeat(LONGEST_NAME)).len(), LONGEST_NAME);
     }
 }
