@@ -146,6 +146,13 @@ impl<'c> Builder<'c> {
                 .is_ok();
         }
         let counts = level < Level::O3 || config.shuffle.is_some() || samples;
+        if counts
+            && climbs
+            && let Some(f) = module.function(&name)
+        {
+            // Calls of itself go through its slot, too: a recursion that began in this code goes on in better code.
+            f.set_attribute("nonlazybind");
+        }
         if counts && (climbs || config.profile) {
             module.add_entry_counter(&name, &format!("{CELL}{name}"), CALLED, 0)?;
         }

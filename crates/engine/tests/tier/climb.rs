@@ -3,7 +3,7 @@
 use super::support::*;
 use engine::Level;
 use engine::profile::Tier;
-use engine::tier::{Config, Mode, Override};
+use engine::tier::{Config, Dump, Mode, Override};
 use engine::trace::{EventKind, Outcome};
 
 #[test]
@@ -83,6 +83,41 @@ fn calls_run_in_the_code_that_is_reported() {
             call(&engine, "where", 0);
         }
         assert_eq!(where_it_runs(&engine).as_deref(), Some("where"), "{tier}");
+    }
+}
+
+#[test]
+fn a_recursion_climbs_within_one_call() {
+    let scratch = Scratch::new();
+    let config = Config {
+        dump: Some(Dump {
+            folder: scratch.path().into(),
+            pattern: "fib".into(),
+        }),
+        ..at_once()
+    };
+    let ir = c("
+        long caller(void);
+        long last;
+        long fib(long n) { if (n < 2) { last = caller(); return n; } return fib(n - 1) + fib(n - 2); }
+        long where(long x) { return last; }
+    ");
+    let engine = start(&ir, config, &[("caller", caller as *const () as usize)]);
+    (0..12).for_each(|_| assert_eq!(call(&engine, "fib", 1), 1));
+    assert_eq!(report(&engine, "fib").tier, Tier::O0);
+    // All calls but this one are the function's own, 22,000 of them.
+    assert_eq!(call(&engine, "fib", 20), 6765);
+    assert_eq!(report(&engine, "fib").tier, Tier::O3);
+    let last = call(&engine, "where", 0) as usize;
+    assert_eq!(place(&engine, last).as_deref(), Some("fib"));
+    // Through the slot on the way, straight at the top.
+    for (tier, through_slot) in [("O0", true), ("O1", true), ("O2", true), ("O3", false)] {
+        let assembly = scratch.read(&format!("fib.{tier}.s"));
+        assert!(
+            assembly.contains("fib@GOTPCREL") == through_slot,
+            "{assembly}"
+        );
+        assert!(through_slot || assembly.contains("fib@PLT"), "{assembly}");
     }
 }
 
