@@ -14,6 +14,9 @@ using namespace llvm;
 
 namespace {
 
+/// Metadata of a block's last instruction: the block's number in the function as it was.
+constexpr const char *BLOCK_NUMBER = "bareflow.block";
+
 /// All ways from one block to another, taken together.
 struct Edge {
   unsigned from, to;
@@ -117,33 +120,54 @@ SmallVector<uint32_t> weights_of(ArrayRef<uint64_t> counts) {
 
 } // namespace
 
+/// See `Module::number_blocks`.
+extern "C" void bareflow_number_blocks(LLVMValueRef function) {
+  Function &f = *unwrap<Function>(function);
+  Type *word = Type::getInt64Ty(f.getContext());
+  uint64_t k = 0;
+  for (BasicBlock &block : f)
+    block.getTerminator()->setMetadata(
+        BLOCK_NUMBER, MDNode::get(f.getContext(), ConstantAsMetadata::get(ConstantInt::get(word, k++))));
+}
+
 /// See `Module::count_blocks`.
 extern "C" char *bareflow_count_blocks(LLVMValueRef function, const char *name, size_t length) {
   Function &f = *unwrap<Function>(function);
   Module &module = *f.getParent();
   StringRef counters(name, length);
+  // By number, where they have some; else in their order.
+  SmallVector<BasicBlock *> counted;
+  for (BasicBlock &block : f)
+    if (MDNode *number = block.getTerminator()->getMetadata(BLOCK_NUMBER)) {
+      uint64_t k = mdconst::extract<ConstantInt>(number->getOperand(0))->getZExtValue();
+      counted.resize(std::max<size_t>(counted.size(), k + 1));
+      counted[k] = &block;
+      block.getTerminator()->setMetadata(BLOCK_NUMBER, nullptr);
+    }
+  if (counted.empty())
+    for (BasicBlock &block : f)
+      counted.push_back(&block);
   Type *word = Type::getInt64Ty(f.getContext());
-  ArrayType *type = ArrayType::get(word, f.size());
+  ArrayType *type = ArrayType::get(word, counted.size());
   GlobalValue *known = module.getNamedValue(counters);
   if (known && known->getValueType() != type)
     return bareflow::message("the symbol \"" + counters.str() + "\" is not an array of " +
-                             std::to_string(f.size()) + " counters");
+                             std::to_string(counted.size()) + " counters");
   if (f.hasFnAttribute(Attribute::Naked))
     return bareflow::message("a naked function has no room for counters");
   GlobalValue *array = known;
-  if (!array) {
+  if (!array)
     array = new GlobalVariable(module, type, false, GlobalValue::ExternalLinkage, nullptr, counters);
-    array->setDSOLocal(true);
-  }
-  unsigned k = 0;
-  for (BasicBlock &block : f) {
-    unsigned index = k++;
-    BasicBlock::iterator at = block.isEntryBlock() ? block.getFirstNonPHIOrDbgOrAlloca() : block.getFirstInsertionPt();
-    if (at == block.end())
+  for (unsigned k = 0; k < counted.size(); ++k) {
+    BasicBlock *block = counted[k];
+    if (!block)
       continue;
-    IRBuilder<> b(&block, at);
+    BasicBlock::iterator at = block->isEntryBlock() ? block->getFirstNonPHIOrDbgOrAlloca() : block->getFirstInsertionPt();
+    if (at == block->end())
+      continue;
+    IRBuilder<> b(block, at);
     b.SetCurrentDebugLocation(DebugLoc());
-    Value *counter = b.CreateConstInBoundsGEP2_64(type, array, 0, index);
+    Value *counter = b.CreateConstInBoundsGEP2_64(type, array, 0, k);
     b.CreateAlignedStore(b.CreateAdd(b.CreateAlignedLoad(word, counter, Align(8)), b.getInt64(1)), counter, Align(8));
   }
   return nullptr;

@@ -1,6 +1,6 @@
 //! Block counts become branch weights, and indirect calls direct ones: IR in, IR and results out.
 
-use llvm::{CodegenLevel, Context, Error, FileType, HostCpu, Jit, Module, TargetMachine};
+use llvm::{CodegenLevel, Context, Error, FileType, HostCpu, Jit, Module, PollLoop, TargetMachine};
 
 fn machine(level: CodegenLevel) -> TargetMachine {
     TargetMachine::new("x86-64", &HostCpu::detect().feature_string(), level).unwrap()
@@ -208,6 +208,40 @@ fn blocks_count_themselves() {
     let f: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(f) };
     assert_eq!(f(1001), 1001);
     assert_eq!(f(5), 5);
+    let counters = jit.lookup("counters.f").unwrap() as *const [u64; 5];
+    // SAFETY: an array of that size, written by the calls above only.
+    assert_eq!(unsafe { counters.read() }, [2, 1006, 504, 1006, 2]);
+}
+
+#[test]
+fn blocks_that_were_split_count_as_before() {
+    let context = Context::new();
+    let mut module = Module::from_ir(&context, "m", LOOP).unwrap();
+    module.number_blocks("f").unwrap();
+    let loops: Vec<PollLoop> = module
+        .osr_loops("f")
+        .unwrap()
+        .into_iter()
+        .map(|l| PollLoop {
+            header: l.header,
+            id: 0,
+            live: l.live,
+            buffer_bytes: l.buffer_bytes,
+        })
+        .collect();
+    assert!(!loops.is_empty());
+    module.add_polls("f", &loops, "hook", 1 << 30).unwrap();
+    module.count_blocks("f", "counters.f").unwrap();
+    let ir = module.to_ir();
+    assert!(!ir.contains("bareflow.block"), "{ir}");
+    let others = "@counters.f = global [5 x i64] zeroinitializer
+define ptr @hook(i64 %id, ptr %buffer) {\n ret ptr null\n}";
+    let others = Module::from_ir(&context, "c", others).unwrap();
+    module.link(others).unwrap();
+    let (jit, f) = run(&mut module, "f", CodegenLevel::None);
+    // SAFETY: compiled with this signature; the JIT is alive.
+    let f: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(f) };
+    assert_eq!((f(1001), f(5)), (1001, 5));
     let counters = jit.lookup("counters.f").unwrap() as *const [u64; 5];
     // SAFETY: an array of that size, written by the calls above only.
     assert_eq!(unsafe { counters.read() }, [2, 1006, 504, 1006, 2]);

@@ -38,6 +38,11 @@ impl Symbols for UnitSymbols<'_> {
         if let Some(place) = name.strip_prefix(hooks::SITE) {
             return self.site(place);
         }
+        if let Some(function) = name.strip_prefix(unit::BLOCKS) {
+            let id = self.0.image.function(function)?.id;
+            let counters = self.0.function(id).counters();
+            return Some(Symbol::Data(counters.as_ptr().expose_provenance()));
+        }
         match hooks::address(name) {
             Some(address) => Some(Symbol::Function {
                 address,

@@ -139,6 +139,8 @@ pub(crate) struct Function {
     pub past: AtomicU64,
     /// Executions of basic blocks in earlier runs.
     pub past_blocks: OnceLock<Box<[u64]>>,
+    /// Executions of basic blocks in O0 code, which adds to them without care for other threads. Never moved.
+    native_blocks: OnceLock<Box<[AtomicU64]>>,
     state: Mutex<State>,
 }
 
@@ -156,8 +158,20 @@ impl Function {
             thresholds,
             past: AtomicU64::new(0),
             past_blocks: OnceLock::new(),
+            native_blocks: OnceLock::new(),
             state: Mutex::new(State::default()),
         }
+    }
+
+    /// The counters of its blocks for O0 code, made at the first use.
+    pub fn counters(&self) -> &[AtomicU64] {
+        self.native_blocks
+            .get_or_init(|| (0..self.survey.blocks).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// What O0 code counted, if there was some that counts.
+    pub fn native_counts(&self) -> Option<&[AtomicU64]> {
+        self.native_blocks.get().map(|b| &**b)
     }
 
     /// Its state, unless another thread has it.

@@ -569,18 +569,20 @@ impl Shared {
         self.entry(id).arm(1_000);
     }
 
-    /// Executions of a function's basic blocks, in earlier runs too; empty if none was counted.
+    /// Executions of a function's basic blocks in the interpreter and in O0 code, in earlier runs too; empty if none was
+    /// counted.
     pub fn block_counts(&self, id: u32) -> Vec<u64> {
-        let past = self.function(id).past_blocks.get();
-        let now = self.entry(id).code().map(|c| c.block_counts());
-        match (past, now.filter(|n| !n.is_empty())) {
-            (Some(past), Some(mut now)) => {
-                now.iter_mut().zip(past).for_each(|(n, p)| *n += p);
-                now
-            }
-            (Some(past), None) => past.to_vec(),
-            (None, now) => now.unwrap_or_default(),
-        }
+        let f = self.function(id);
+        let past = f.past_blocks.get().map(|b| b.to_vec());
+        let interpreted = self.entry(id).code().map(|c| c.block_counts());
+        let native = f.native_counts();
+        let native = native.map(|b| b.iter().map(|n| n.load(Relaxed)).collect());
+        let parts = [interpreted, past, native].into_iter().flatten();
+        let sum = parts.filter(|p| !p.is_empty()).reduce(|mut sum, part| {
+            sum.iter_mut().zip(part).for_each(|(s, n)| *s += n);
+            sum
+        });
+        sum.unwrap_or_default()
     }
 
     /// Counts a compile that went well, and keeps its object if objects are kept.

@@ -3,12 +3,13 @@
 //! ```text
 //!  pristine program --extract--> the function + copies of what it may inline
 //!     O2, O3: counts as !prof, calls through pointers promoted, variants for arguments that repeat
-//!     O0, O1: polls in loops      O0: values recorded      O0..O2: countdown of calls
+//!     O0, O1: polls in loops      O0: values recorded, blocks counted      O0..O2: countdown of calls, own calls by slot
 //!  --passes of the level--> --code generation--> object
 //! ```
 //!
 //! Numbers of values, blocks and call sites are those of the pristine IR. So what refers to them comes in this order:
-//! annotations change nothing, promoted sites keep their numbers, polls append their blocks at the end.
+//! annotations change nothing, promoted sites keep their numbers, polls append their blocks at the end. Blocks that are
+//! counted are numbered before the polls and get their counters after all that.
 
 use super::function::Function;
 use super::hooks::{ARGUMENTS, CALLED, POLL_O0, POLL_O1, SITE, TARGET};
@@ -26,6 +27,9 @@ use std::sync::atomic::Ordering::Relaxed;
 /// so a tight loop across two lines runs at half its speed. With LLVM's 16 bytes that hits loops of more than 16 bytes by
 /// chance: a sieve's inner loop has 17.
 const LOOP_ALIGNMENT: u32 = 32;
+
+/// The symbol of a function's block counters is this and its name.
+pub(crate) const BLOCKS: &str = "bareflow.blocks.";
 
 /// What a compile gives.
 pub(crate) struct Built {
@@ -124,6 +128,10 @@ impl<'c> Builder<'c> {
             let _ = module.promote_call(&name, t.site, &callees, t.total);
         }
         let climbs = config.shuffle.is_some() || f.mode == super::config::Mode::Auto;
+        let counts_blocks = level == Level::O0 && config.profile && climbs;
+        if counts_blocks {
+            module.number_blocks(&name)?;
+        }
         // Without on-stack replacement they still tell how hot the loops are.
         if level <= Level::O1 && climbs {
             let hook = if level == Level::O0 { POLL_O0 } else { POLL_O1 };
@@ -137,6 +145,10 @@ impl<'c> Builder<'c> {
         let samples = optimises && config.profile && is_unknown;
         if config.profile && climbs && (level == Level::O0 || is_unknown) {
             module.hook_values(&name, 0, ARGUMENTS, TARGET)?;
+        }
+        if counts_blocks {
+            // A naked function has no room for them.
+            let _ = module.count_blocks(&name, &format!("{BLOCKS}{name}"));
         }
         let mut is_special = false;
         if !variants.is_empty() {
@@ -269,14 +281,14 @@ fn live(head: &crate::interp::LoopHead) -> Vec<OsrValue> {
         .collect()
 }
 
-/// Calls of a function and executions of its blocks, as far as they are known: the interpreter counts blocks, and calls
-/// that compiled code counted make it as much more of each.
+/// Calls of a function and executions of its blocks, as far as they are known: the interpreter and O0 code count blocks,
+/// and calls that other code counted make it as much more of each.
 fn counts(shared: &Shared, name: &str) -> Option<(u64, Vec<u64>)> {
     let entry = shared.image.function(name)?;
     let mut counts = shared.block_counts(entry.id);
-    let (interpreted, calls) = (*counts.first()?, entry.calls());
-    if interpreted > 0 && calls > interpreted {
-        let more = calls as f64 / interpreted as f64;
+    let (counted, calls) = (*counts.first()?, entry.calls());
+    if counted > 0 && calls > counted {
+        let more = calls as f64 / counted as f64;
         for count in &mut counts {
             *count = (*count as f64 * more) as u64;
         }

@@ -176,6 +176,35 @@ fn blocks_that_ran_are_known() {
 }
 
 #[test]
+fn blocks_that_ran_in_o0_code_only_are_known_and_counted() {
+    let ir = c(
+        "long f(long x) { long s = 0; if (x > 5) for (long i = 0; i < x; i++) s += i; else s = x - 1; return s; }",
+    );
+    let config = Config {
+        thresholds: calls([3, NEVER, NEVER, NEVER]),
+        ..at_once()
+    };
+    let engine = start(&ir, config, &[]);
+    (0..5).for_each(|x| assert_eq!(call(&engine, "f", x), x - 1));
+    assert_eq!(report(&engine, "f").tier, engine::profile::Tier::O0);
+    let before = report(&engine, "f").blocks;
+    assert_eq!(before[0], 5, "{before:?}");
+    // The loop runs in O0 code for the first time: 4 calls of 9 rounds each.
+    (0..4).for_each(|_| assert_eq!(call(&engine, "f", 9), 36));
+    let after = report(&engine, "f").blocks;
+    assert_eq!(after[0], 9, "{after:?}");
+    let fresh = before
+        .iter()
+        .zip(&after)
+        .filter(|(b, a)| **b == 0 && **a > 0);
+    let counts: Vec<u64> = fresh.map(|(_, a)| *a).collect();
+    assert!(
+        counts.contains(&36) && counts.iter().all(|n| [4, 36, 40].contains(n)),
+        "{after:?}"
+    );
+}
+
+#[test]
 fn nothing_is_measured_where_nothing_was_asked_for() {
     let config = Config {
         profile: false,

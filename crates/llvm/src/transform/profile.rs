@@ -15,6 +15,7 @@ use llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use std::ffi::c_char;
 
 unsafe extern "C" {
+    fn bareflow_number_blocks(function: LLVMValueRef);
     fn bareflow_count_blocks(
         function: LLVMValueRef,
         name: *const c_char,
@@ -36,8 +37,21 @@ unsafe extern "C" {
 }
 
 impl Module<'_> {
-    /// Adds 1 to element k of `counters`, an outside `[n x i64]` near the code, whenever block k of the function's n
-    /// blocks is entered. Not atomic: threads may lose counts of each other.
+    /// Gives each block its number, for [`Module::count_blocks`] to find it when other transformations that refer to
+    /// values by number are done. A block that is split keeps its number at its end.
+    ///
+    /// # Errors
+    /// No such function here.
+    pub fn number_blocks(&mut self, function: &str) -> Result<(), Error> {
+        let f = body(self, function)?;
+        // SAFETY: the function is alive; its last instructions get metadata, which no handle refers to.
+        unsafe { bareflow_number_blocks(f) }
+        Ok(())
+    }
+
+    /// Adds 1 to element k of `counters`, an outside `[n x i64]`, whenever block k of the function's n blocks is entered.
+    /// Not atomic: threads may lose counts of each other. Blocks are those that have a number, or all of them where
+    /// [`Module::number_blocks`] gave none.
     ///
     /// Blocks that can hold no counter (exception dispatch) are not counted. Fails if there is no such function or
     /// `counters` is something else already.
