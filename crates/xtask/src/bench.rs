@@ -31,7 +31,7 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("kills") => bench_endurance::kills(paths, rounds),
         Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
-        Some("native") => bench_native::bench(paths),
+        Some("native") => bench_native::bench(paths, rounds),
         Some("peers") => bench_peers::bench(paths),
         Some("tiers") => bench_tiers::bench(paths),
         Some("warm") => bench_warm::bench(paths, rounds),

@@ -27,7 +27,7 @@ use crate::sh;
 const SPEED_BAR: f64 = 0.98;
 /// Most milliseconds from the kernel's entry to the program's `main` under TCG by PVH.
 const START_BAR_MS: f64 = 30.0;
-/// Rounds whose median is taken.
+/// Rounds whose median is taken, unless the caller says otherwise.
 const ROUNDS: usize = 9;
 /// Tokens of the prompt, and tokens generated.
 const PROMPT: usize = 96;
@@ -47,11 +47,11 @@ struct Speeds {
 }
 
 /// Measures and judges.
-pub fn bench(paths: &Paths) -> Result<()> {
+pub fn bench(paths: &Paths, rounds: Option<usize>) -> Result<()> {
     let mut broken = Vec::new();
     sizes(paths, &mut broken)?;
     start(paths, &mut broken)?;
-    speed(paths, &mut broken)?;
+    speed(paths, rounds.unwrap_or(ROUNDS), &mut broken)?;
     ensure!(broken.is_empty(), "not as promised: {}", broken.join("; "));
     println!("native: as promised");
     Ok(())
@@ -140,7 +140,7 @@ fn median(times: &mut [f64]) -> f64 {
 }
 
 /// Tokens per second, hosted, in turns.
-fn speed(paths: &Paths, broken: &mut Vec<String>) -> Result<()> {
+fn speed(paths: &Paths, rounds: usize, broken: &mut Vec<String>) -> Result<()> {
     let image = golden::smollm2_image(paths)?;
     let model = paths.smollm2()?;
     let native = paths.scratch("native")?.join("native-smollm2.elf");
@@ -159,8 +159,8 @@ fn speed(paths: &Paths, broken: &mut Vec<String>) -> Result<()> {
     ];
     for threads in ["1", "2"] {
         let (mut ahead, mut own) = (Speeds::default(), Speeds::default());
-        for round in 0..ROUNDS {
-            eprintln!("{threads} thread(s), round {} of {ROUNDS}", round + 1);
+        for round in 0..rounds {
+            eprintln!("{threads} thread(s), round {} of {rounds}", round + 1);
             let mut runtime = Command::new(&runtime);
             runtime
                 .arg("--disk")

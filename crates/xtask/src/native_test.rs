@@ -191,6 +191,6 @@ pub fn stories_disk(paths: &Paths) -> Result<PathBuf> {
         paths,
         &image.path,
         "stories-final.img",
-        &["--train", "Once"],
+        &[FOR_QEMU, &["--train", "Once"]].concat(),
     )
 }
