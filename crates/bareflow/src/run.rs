@@ -198,8 +198,7 @@ fn boot(
         Some(mib) => mib,
         None => contents.memory_needed_mib()?,
     };
-    // A slot that fails resets the machine, which then starts the next one.
-    let reboots = contents.volume().open(slots::PATH).is_ok();
+    let reboots = slot_table(&mut contents).is_some_and(|table| has_trial(&table));
     let mut kernel_options = kernel_options.to_owned();
     if let Some(slot) = args.slot {
         let word = format!("slot={slot}");
@@ -243,6 +242,22 @@ fn boot(
     let end: End = console::attach(child, out, true, limit)
         .map_err(|e| Error::io("follow the console of", image, e))?;
     Ok(verdict::of_end(&end))
+}
+
+/// The boot slots of the image, if it has any that can be read.
+fn slot_table(contents: &mut Contents) -> Option<slots::Table> {
+    let mut file = Vec::new();
+    let read = contents.read_file(slots::PATH, |piece| file.extend_from_slice(piece));
+    read.ok()?;
+    Some(slots::pick(&file).ok()?.0)
+}
+
+/// Whether a slot may be started that has not proved itself: when it fails it resets the machine, which then starts the next
+/// one. Other resets end the machine, or one that fails whatever it starts would do so for ever.
+fn has_trial(table: &slots::Table) -> bool {
+    table
+        .iter()
+        .any(|(_, slot)| matches!(slot.state, slots::State::Trial { tries: 1.. }))
 }
 
 /// Kernel options with one more. Options from outside replace those of the image, so these come along.
@@ -335,6 +350,26 @@ mod tests {
         match Cli::try_parse_from(all).unwrap().command {
             Command::Run(run) => run,
             other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_machines_with_a_slot_on_trial_reboot() {
+        use formats::slots::{BASE_PATH, FileRef, Kind, NATIVE_PATHS, Reason, Slot, State, Table};
+        let slot = |kind, path| Slot::new(kind, FileRef::describe(path, b"program").unwrap());
+        let mut table = Table::new(slot(Kind::Base, BASE_PATH));
+        assert!(!has_trial(&table));
+        let native = slot(Kind::Native, NATIVE_PATHS[0]);
+        let index = table.install(native).unwrap();
+        assert!(has_trial(&table));
+        for (state, expected) in [
+            (State::Trial { tries: 1 }, true),
+            (State::Trial { tries: 0 }, false),
+            (State::Success, false),
+            (State::Abandoned(Reason::File), false),
+        ] {
+            table.slot_mut(index).unwrap().state = state;
+            assert_eq!(has_trial(&table), expected, "{state:?}");
         }
     }
 
