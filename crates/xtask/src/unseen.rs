@@ -42,7 +42,7 @@ pub fn tests(paths: &Paths) -> Result<Vec<MachineTest>> {
 fn training(paths: &Paths, link: &LinkData) -> Result<Coverage> {
     let image = stories_image(paths)?.path;
     let disk = image.to_str().context("the image's path is not UTF-8")?;
-    let model = ["--json", "--prompt", "Once", "-n", TOKENS];
+    let model = ["--prompt", "Once", "--temperature", "0", "-n", TOKENS];
     let mut arguments = vec!["--disk", disk, "--no-persist", "--quiet", "--"];
     arguments.extend(model);
     let arguments: Vec<String> = arguments.into_iter().map(str::to_owned).collect();
