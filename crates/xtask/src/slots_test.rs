@@ -448,7 +448,7 @@ fn origin(builder: &mut ImageBuilder, base: &[u8]) -> Result<(u64, u64)> {
     for name in ["main.llbc", "a module with a long name.llbc"] {
         let content = [b"LLBC", name.as_bytes(), &[7; 300]].concat();
         hash.add(name, &content);
-        builder.add_bytes(&format!("/app/{name}"), content);
+        builder.add_bytes(format!("/app/{name}"), content);
     }
     builder.add_bytes("/app/args", b"not a module\n".to_vec());
     let head = &base[..elf::HEAD_BYTES.min(base.len())];
