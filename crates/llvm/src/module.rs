@@ -479,8 +479,10 @@ impl<'c> Module<'c> {
         }
     }
 
-    /// Makes the function of that name a declaration, if it is there with a body.
+    /// Makes the function of that name a declaration, if it is there with a body or as another name of a function. Other
+    /// names that this one has must be forgotten, too: they would stand for a declaration.
     pub fn forget_body(&mut self, name: &str) {
+        self.forget_alias(name);
         if let Some(raw) = self
             .function(name)
             .filter(|f| !f.is_declaration())

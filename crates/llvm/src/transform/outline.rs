@@ -7,16 +7,23 @@ use crate::module::Module;
 use crate::text::c_string;
 use llvm_sys::bit_reader::LLVMGetBitcodeModuleInContext2;
 use llvm_sys::core::LLVMCreateMemoryBufferWithMemoryRangeCopy;
-use llvm_sys::prelude::LLVMValueRef;
+use llvm_sys::prelude::{LLVMModuleRef, LLVMValueRef};
 use std::ffi::c_char;
 use std::ptr;
 
 unsafe extern "C" {
     fn bareflow_read_body(function: LLVMValueRef) -> *mut c_char;
     fn bareflow_forget_body(function: LLVMValueRef);
+    fn bareflow_forget_alias(module: LLVMModuleRef, name: *const c_char, length: usize);
 }
 
 impl<'c> Module<'c> {
+    /// Makes an alias of that name a declaration, if it is one of a function.
+    pub(crate) fn forget_alias(&mut self, name: &str) {
+        // SAFETY: the module is alive and borrowed mutably, so there is no handle to the alias; the name has that length.
+        unsafe { bareflow_forget_alias(self.raw(), name.as_ptr().cast(), name.len()) }
+    }
+
     /// Reads types, variables and declarations of bitcode, but no bodies: functions that have one have no blocks until
     /// [`Module::read_body`]. Keeps a copy of the bitcode.
     ///
@@ -73,6 +80,22 @@ impl<'c> Module<'c> {
 #[cfg(test)]
 mod tests {
     use crate::{Context, Module};
+
+    #[test]
+    fn a_function_with_two_names_can_be_forgotten() {
+        let context = Context::new();
+        let text = "@other = alias ptr (ptr), ptr @copy
+define ptr @copy(ptr %x) {\n  ret ptr %x\n}
+define ptr @f(ptr %x) {\n  %y = call ptr @other(ptr %x)\n  ret ptr %y\n}";
+        let mut module = Module::from_ir(&context, "t", text).unwrap();
+        module.forget_body("copy");
+        module.forget_body("other");
+        module.verify().unwrap();
+        for name in ["copy", "other"] {
+            assert!(module.function(name).unwrap().is_declaration(), "{name}");
+        }
+        module.forget_body("nothing");
+    }
 
     #[test]
     fn bodies_come_and_go() {
