@@ -28,7 +28,10 @@ pub const ENTRY: &str = "bf_main";
 /// The header of the machine's functions, which C sources find without being told where it is.
 pub const RUNTIME_H: &str = include_str!("../../guest/include/runtime.h");
 
-/// The artefact that defines them.
+/// The header of the engine's functions, which the runtime defines.
+pub const JIT_RUNTIME_H: &str = include_str!("../../guest/include/jit_runtime.h");
+
+/// The artefact that defines the machine's functions.
 pub const C_LIBRARY: &str = "guest-c.llbc";
 
 /// Flags for C, after the user's own: bitcode as the front end makes it, for a machine without libc.
@@ -269,10 +272,11 @@ fn open_imports(modules: &[GuestModule]) -> BTreeSet<String> {
 /// The folder of the headers that come with the command.
 fn headers(scratch: &Path) -> Result<PathBuf, Error> {
     let folder = scratch.join("include");
-    let header = folder.join("runtime.h");
-    std::fs::create_dir_all(&folder)
-        .and_then(|()| std::fs::write(&header, RUNTIME_H))
-        .map_err(|e| Error::io("write", &header, e))?;
+    std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
+    for (name, text) in [("runtime.h", RUNTIME_H), ("jit_runtime.h", JIT_RUNTIME_H)] {
+        let header = folder.join(name);
+        std::fs::write(&header, text).map_err(|e| Error::io("write", &header, e))?;
+    }
     Ok(folder)
 }
 

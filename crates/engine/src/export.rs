@@ -140,9 +140,17 @@ fn glue(entry: &str, cpu_bits: u64, needs: &CpuFeatures) -> String {
 
 /// Whether a symbol of the support code is part of the interface, and not a helper of generated code.
 fn is_interface(name: &str) -> bool {
-    ["bf_", "bareflow_", "profile_", "rust_eh_", "_start", "_R"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
+    [
+        "bf_",
+        "bareflow_",
+        "jit_",
+        "profile_",
+        "rust_eh_",
+        "_start",
+        "_R",
+    ]
+    .iter()
+    .any(|prefix| name.starts_with(prefix))
 }
 
 /// The support code: read, verified, made for any x86-64.

@@ -25,7 +25,7 @@ fn args() -> &'static [String] {
 /// The raw functions of the machine, by the names and types of the contract.
 #[allow(clippy::missing_safety_doc, missing_docs)] // the contract is the same as in `sys.rs`
 pub mod sys {
-    use core::ffi::c_void;
+    use core::ffi::{c_char, c_int, c_void};
     use std::collections::HashMap;
     use std::fs::File;
     use std::io::{Read, Seek, SeekFrom, Write};
@@ -270,6 +270,34 @@ pub mod sys {
     pub unsafe fn bf_file_close(handle: i64) -> i64 {
         let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
         files.remove(&handle).map_or(-9, |_| 0)
+    }
+
+    pub unsafe fn jit_profile_begin(_region: *const c_char) {}
+
+    pub unsafe fn jit_profile_end(_region: *const c_char) {}
+
+    pub unsafe fn jit_get_call_count(_name: *const c_char) -> u64 {
+        0
+    }
+
+    pub unsafe fn jit_get_avg_cycles(_name: *const c_char) -> u64 {
+        0
+    }
+
+    pub unsafe fn jit_optimize_hot_functions() -> c_int {
+        0
+    }
+
+    pub unsafe fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int {
+        if warm != 0 && warm <= hot && hot <= very_hot {
+            0
+        } else {
+            -22
+        }
+    }
+
+    pub unsafe fn jit_get_optimization_level(_name: *const c_char) -> c_int {
+        3
     }
 
     pub unsafe fn bf_arg_count() -> usize {

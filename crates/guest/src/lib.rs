@@ -31,6 +31,7 @@ pub mod cpu;
 pub mod file;
 #[cfg(any(feature = "host", test))]
 pub mod host;
+pub mod jit;
 pub mod parallel;
 #[cfg(not(any(feature = "host", test)))]
 mod rt;

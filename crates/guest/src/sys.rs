@@ -1,6 +1,6 @@
 //! The functions of the machine, as C declares them; the runtime resolves them.
 
-use core::ffi::c_void;
+use core::ffi::{c_char, c_int, c_void};
 
 /// A job of [`bf_parallel`]: context, index of the thread, number of threads.
 pub type Work = unsafe extern "C" fn(ctx: *mut c_void, index: u32, n: u32);
@@ -75,4 +75,19 @@ unsafe extern "C" {
     pub fn bf_interrupted() -> i32;
     /// Ends the program.
     pub fn bf_exit(code: i32) -> !;
+
+    /// Begins a region of this name on the thread.
+    pub fn jit_profile_begin(region: *const c_char);
+    /// Ends it.
+    pub fn jit_profile_end(region: *const c_char);
+    /// Calls of a function or runs of a region; 0 for other names.
+    pub fn jit_get_call_count(name: *const c_char) -> u64;
+    /// Mean cycles of a function or region; 0 where nothing was measured.
+    pub fn jit_get_avg_cycles(name: *const c_char) -> u64;
+    /// Compiles what is hot at O3 and waits; the number of functions that got there.
+    pub fn jit_optimize_hot_functions() -> c_int;
+    /// Calls for O1, O2 and O3: 0, or -22 where they are not in order.
+    pub fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int;
+    /// 0 to 3, -1 interpreted, -2 no such function.
+    pub fn jit_get_optimization_level(name: *const c_char) -> c_int;
 }

@@ -407,6 +407,47 @@ unsafe extern "C" fn profile_begin(_name: *const u8) {}
 #[unsafe(no_mangle)]
 unsafe extern "C" fn profile_end(_name: *const u8) {}
 
+/// The engine's functions (`jit_runtime.h`): there is none, nothing is measured, and everything is compiled at O3.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn jit_profile_begin(_region: *const u8) {}
+
+/// See [`jit_profile_begin`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn jit_profile_end(_region: *const u8) {}
+
+/// See [`jit_profile_begin`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn jit_get_call_count(_name: *const u8) -> u64 {
+    0
+}
+
+/// See [`jit_profile_begin`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn jit_get_avg_cycles(_name: *const u8) -> u64 {
+    0
+}
+
+/// See [`jit_profile_begin`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn jit_optimize_hot_functions() -> i32 {
+    0
+}
+
+/// See [`jit_profile_begin`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> i32 {
+    match warm != 0 && warm <= hot && hot <= very_hot {
+        true => 0,
+        false => -errno::EINVAL,
+    }
+}
+
+/// See [`jit_profile_begin`].
+#[unsafe(no_mangle)]
+unsafe extern "C" fn jit_get_optimization_level(_name: *const u8) -> i32 {
+    3
+}
+
 /// Bitcode of Rust's `core` names it for unwinding, which guests do not do.
 #[cfg(feature = "freestanding")]
 #[unsafe(no_mangle)]

@@ -1,4 +1,5 @@
-/* Calls every function of runtime.h and checks what it does: tests of runtime_test.rs. The first argument says what to do. */
+/* Calls every function of runtime.h and jit_runtime.h and checks what it does: tests of runtime_test.rs. The first argument says what to do. */
+#include <jit_runtime.h>
 #include <runtime.h>
 
 static int failures;
@@ -183,6 +184,30 @@ static void randoms(void) {
     CHECK(random_below(0) == 0 && random_below(1) == 0);
 }
 
+__attribute__((noinline)) int fibonacci(int n) { return n < 2 ? n : fibonacci(n - 1) + fibonacci(n - 2); }
+
+static void engine(void) {
+    for (int i = 0; i < 3; i++) {
+        jit_profile_begin("region");
+        CHECK(fibonacci(16) == 987);
+        jit_profile_end("region");
+    }
+    CHECK(jit_set_threshold(10, 20, 30) == 0);
+    CHECK(jit_set_threshold(0, 1, 2) == -22 && jit_set_threshold(3, 2, 9) == -22 && jit_set_threshold(1, 9, 8) == -22);
+    CHECK(fibonacci(10) == 55);
+    int optimized = jit_optimize_hot_functions();
+    CHECK(optimized >= 0 && jit_get_optimization_level("fibonacci") == 3);
+    CHECK(fibonacci(10) == 55);
+    if (jit_get_call_count("fibonacci") == 0) { /* exported: there is no engine */
+        CHECK(jit_get_call_count("region") == 0 && jit_get_avg_cycles("region") == 0 && optimized == 0);
+        return;
+    }
+    CHECK(jit_get_call_count("fibonacci") > 1000);
+    CHECK(jit_get_call_count("region") == 3 && jit_get_avg_cycles("region") > 1000);
+    CHECK(jit_get_call_count("nothing") == 0 && jit_get_avg_cycles("nothing") == 0);
+    CHECK(jit_get_optimization_level("nothing") == JIT_UNKNOWN);
+}
+
 static int keys(void) {
     vga_puts("press\n");
     int key = keyboard_getchar();
@@ -208,6 +233,7 @@ int main(int argc, char **argv) {
     files();
     threads();
     randoms();
+    engine();
     CHECK(runtime_interrupted() == 0);
     vga_puts(failures ? "runtime.h is wrong\n" : "runtime.h is right\n");
     return failures != 0;

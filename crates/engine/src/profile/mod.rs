@@ -18,6 +18,7 @@ pub mod text;
 pub mod tier;
 pub mod values;
 
+pub use cycles::CyclesReport;
 pub use function::{FunctionProfile, FunctionReport};
 pub use report::ProfileReport;
 pub use text::TextOptions;

@@ -134,7 +134,7 @@ pub(crate) struct Function {
     pub profile: FunctionProfile,
     pub survey: Survey,
     pub mode: Mode,
-    pub thresholds: Thresholds,
+    thresholds: Mutex<Thresholds>,
     /// Work of the past, which says little about what comes: see `Shared::cool`.
     pub past: AtomicU64,
     /// Executions of basic blocks in earlier runs.
@@ -155,7 +155,7 @@ impl Function {
             profile,
             survey,
             mode,
-            thresholds,
+            thresholds: Mutex::new(thresholds),
             past: AtomicU64::new(0),
             past_blocks: OnceLock::new(),
             native_blocks: OnceLock::new(),
@@ -172,6 +172,22 @@ impl Function {
     /// What O0 code counted, if there was some that counts.
     pub fn native_counts(&self) -> Option<&[AtomicU64]> {
         self.native_blocks.get().map(|b| &**b)
+    }
+
+    /// Heat at which it climbs.
+    pub fn thresholds(&self) -> Thresholds {
+        *self
+            .thresholds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has it climb at other heats from now on.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        *self
+            .thresholds
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = thresholds;
     }
 
     /// Its state, unless another thread has it.

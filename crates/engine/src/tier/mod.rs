@@ -37,7 +37,7 @@ pub use locate::Place;
 use crate::interp::{self, Image, Resolve, Unsupported};
 use crate::memory::Reclaimer;
 use crate::profile::function::Shape;
-use crate::profile::{FunctionProfile, ProfileReport};
+use crate::profile::{CyclesReport, FunctionProfile, ProfileReport};
 use crate::snapshot::Prepared;
 use crate::trace::Trace;
 use crate::{Cpu, Error, Level, Program};
@@ -55,6 +55,17 @@ use std::thread::JoinHandle;
 
 /// LLVM recurses deeply over large expressions.
 const COMPILER_STACK: usize = 16 << 20;
+
+/// A function at one moment of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionNow {
+    /// Times it was called. O3 code does not count.
+    pub calls: u64,
+    /// Level of the code that runs; `None` is the interpreter.
+    pub level: Option<Level>,
+    /// How long calls took that were measured.
+    pub cycles: Option<CyclesReport>,
+}
 
 /// A program that runs and gets faster.
 ///
@@ -235,6 +246,43 @@ impl Engine {
                 message: self.shared.function(entry.id).profile.report().state,
             }),
         }
+    }
+
+    /// What is known of a function now; `None` if the program has none of this name.
+    pub fn function(&self, name: &str) -> Option<FunctionNow> {
+        let entry = self.shared.image.function(name)?;
+        let f = self.shared.function(entry.id);
+        Some(FunctionNow {
+            calls: entry.calls(),
+            level: f.state().level,
+            cycles: f.profile.cycles.report(),
+        })
+    }
+
+    /// Has functions climb at other heats from now on, all that do not have a tier of their own.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        self.shared.set_thresholds(thresholds);
+    }
+
+    /// Compiles at O3, and waits for it, what was called as often as O2 asks for and is below O3; gives the number of
+    /// functions that got there.
+    pub fn optimise_hot(&self) -> usize {
+        let hot: Vec<String> = self
+            .shared
+            .image
+            .functions()
+            .zip(&self.shared.functions)
+            .filter(|(entry, f)| {
+                f.mode == Mode::Auto
+                    && entry.calls() >= f.thresholds().calls[Level::O2 as usize]
+                    && f.state().level < Some(Level::O3)
+            })
+            .map(|(entry, _)| entry.name().to_owned())
+            .collect();
+        // What cannot be compiled keeps the code it has, and the report says why.
+        hot.iter()
+            .filter(|name| self.recompile(name, Level::O3).is_ok())
+            .count()
     }
 
     /// Functions that are compiled because the interpreter cannot express them, with the reason.

@@ -9,7 +9,7 @@
 //! A function's state is behind a lock of its own, taken for a few words at a time. Program threads take it only when a
 //! countdown ends; they never wait for a compile, except where every function is to be compiled before it runs.
 
-use super::config::{Config, Mode};
+use super::config::{Config, Mode, Thresholds};
 use super::function::{Function, Osr};
 use super::hooks::{Site, Sites};
 use super::probes::Probes;
@@ -96,7 +96,8 @@ impl Shared {
     /// Heat of a function, for the order of requests: calls, and backward jumps at the rate of the thresholds.
     pub fn heat(&self, id: u32) -> u64 {
         let f = self.function(id);
-        let rate = (f.thresholds.back_edges[0] / f.thresholds.calls[0].max(1)).max(1);
+        let thresholds = f.thresholds();
+        let rate = (thresholds.back_edges[0] / thresholds.calls[0].max(1)).max(1);
         self.entry(id).calls() + f.profile.back_edges.load(Relaxed) / rate
     }
 
@@ -167,7 +168,7 @@ impl Shared {
                 let (calls, back_edges) =
                     (self.entry(id).calls(), f.profile.back_edges.load(Relaxed));
                 let least = self.is_costly(id).then_some(Level::O1);
-                f.thresholds.level(calls, back_edges).max(least)
+                f.thresholds().level(calls, back_edges).max(least)
             }
         }
     }
@@ -195,7 +196,7 @@ impl Shared {
             Mode::Interpret if self.config.profile => return SAMPLING,
             Mode::Interpret | Mode::Fixed(_) => return FAR,
         }
-        f.thresholds
+        f.thresholds()
             .calls
             .iter()
             .find(|t| **t > calls)
@@ -210,6 +211,17 @@ impl Shared {
                 _ => 1,
             };
             entry.arm(first);
+        }
+    }
+
+    /// Has every function that climbs by its heat do so at other heats, and looks at once what that means for it.
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        for (id, f) in (0..).zip(&self.functions) {
+            f.set_thresholds(thresholds);
+            let climbs = f.mode == Mode::Auto && self.config.shuffle.is_none();
+            if climbs && self.entry(id).calls() > 0 {
+                self.look(id);
+            }
         }
     }
 
@@ -378,7 +390,7 @@ impl Shared {
             self.request(id, level, self.config.compilers == 0);
         }
         // A function that is called often gets better code at its next call.
-        let is_hot = self.config.force_osr || rounds / calls >= f.thresholds.back_edges[2];
+        let is_hot = self.config.force_osr || rounds / calls >= f.thresholds().back_edges[2];
         if !self.config.osr || !is_hot || f.mode == Mode::Interpret {
             return None;
         }
@@ -674,7 +686,8 @@ impl Shared {
             _ if state.wanted.is_some() => "hot: waits to be compiled".to_owned(),
             _ => format!(
                 "{calls} calls of {}, {rounds} backward jumps of {}",
-                f.thresholds.calls[0], f.thresholds.back_edges[0]
+                f.thresholds().calls[0],
+                f.thresholds().back_edges[0]
             ),
         });
     }

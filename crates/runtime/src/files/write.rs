@@ -83,7 +83,7 @@ impl Files {
         use_it: impl FnOnce(&mut ImageVolume) -> Result<R, FatError>,
     ) -> Result<R, Errno> {
         match &self.root {
-            Root::Image(image) => use_it(&mut *image.volume()).map_err(|e| errno_of_fat(&e)),
+            Root::Image(image) => use_it(&mut image.volume()).map_err(|e| errno_of_fat(&e)),
             _ => Err(Errno::BadHandle),
         }
     }

@@ -432,6 +432,13 @@ pub fn symbols() -> Vec<HostSymbol> {
         bf_arg_count bf_arg bf_time_ns bf_random_seed bf_cpu_count bf_cpu_features bf_parallel bf_interrupted bf_exit
         rust_eh_personality
     };
+    {
+        use super::jit::*;
+        list.extend(own! {
+            jit_profile_begin jit_profile_end jit_get_call_count jit_get_avg_cycles jit_optimize_hot_functions
+            jit_set_threshold jit_get_optimization_level
+        });
+    }
     let helper = |(name, address)| HostSymbol {
         name,
         address,

@@ -2,7 +2,8 @@
 //!
 //! `api` is the guest interface, `pool` and `threads` its threads, `devices` keys, serial line and sleep, `fault` what happens when a guest faults, `clock` where time
 //! starts, `memory` large allocations, `call` the step into compiled code, `machine` what the bare machine's kernel
-//! measured, `build` which build this is, `watch` what the program's output tells.
+//! measured, `build` which build this is, `watch` what the program's output tells, `jit` the engine as
+//! the guest sees it.
 
 #![allow(unsafe_code)]
 
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod devices;
 pub mod fault;
 pub mod interrupt;
+pub mod jit;
 pub mod machine;
 pub mod memory;
 pub mod pool;

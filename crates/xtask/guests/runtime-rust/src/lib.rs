@@ -1,4 +1,4 @@
-//! Calls every function of `guest::runtime` and checks what it does: tests of runtime_test.rs.
+//! Calls every function of `guest::runtime` and `guest::jit` and checks what it does: tests of runtime_test.rs.
 
 #![no_std]
 
@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use guest::jit::*;
 use guest::runtime::*;
 
 guest::entry!(main);
@@ -138,6 +139,37 @@ fn randoms() {
     check!(random_below(0) == 0);
 }
 
+/// Known to the engine by this name.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn fibonacci(n: u32) -> u32 {
+    if n < 2 { n } else { fibonacci(n - 1) + fibonacci(n - 2) }
+}
+
+fn engine() {
+    for _ in 0..3 {
+        jit_profile_begin(c"region");
+        check!(fibonacci(16) == 987);
+        jit_profile_end(c"region");
+    }
+    check!(jit_set_threshold(10, 20, 30).is_ok());
+    check!(jit_set_threshold(0, 1, 2).is_err() && jit_set_threshold(3, 2, 9).is_err());
+    check!(fibonacci(10) == 55);
+    let optimized = jit_optimize_hot_functions();
+    check!(jit_get_optimization_level(c"fibonacci") == Some(OptimizationLevel::Compiled(3)));
+    check!(fibonacci(10) == 55);
+    if jit_get_call_count(c"fibonacci") == 0 {
+        // Exported: there is no engine.
+        check!(jit_get_call_count(c"region") == 0 && jit_get_avg_cycles(c"region") == 0);
+        check!(optimized == 0);
+        return;
+    }
+    check!(jit_get_call_count(c"fibonacci") > 100);
+    check!(jit_get_call_count(c"region") == 3 && jit_get_avg_cycles(c"region") > 100);
+    check!(jit_get_call_count(c"nothing") == 0 && jit_get_avg_cycles(c"nothing") == 0);
+    check!(jit_get_optimization_level(c"nothing").is_none());
+}
+
 fn keys() -> i32 {
     guest::println!("press");
     guest::println!("{} pressed", keyboard_getchar().unwrap_or(0));
@@ -162,6 +194,7 @@ fn main() -> i32 {
     files();
     threads();
     randoms();
+    engine();
     check!(!runtime_interrupted());
     let failed = FAILED.load(Relaxed);
     vga_puts(if failed { "runtime.h is wrong\n" } else { "runtime.h is right\n" });
