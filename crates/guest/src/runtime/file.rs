@@ -216,3 +216,56 @@ pub fn file_list(path: &str) -> Result<Vec<String>, FileError> {
     list.sort();
     Ok(list)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+
+    fn errno<T>(result: Result<T, FileError>) -> i64 {
+        result.map_or_else(|e| e.errno, |_| 0)
+    }
+
+    #[test]
+    fn positions_move_and_errors_are_numbers() {
+        let folder = std::env::temp_dir().join(std::format!("guest-files-{}", std::process::id()));
+        let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        let folder_path = folder.to_str().unwrap();
+        folder_create(folder_path).unwrap();
+        assert_eq!(errno(folder_create(folder_path)), 17);
+        let file = file_open(&path("a"), FILE_WRITE | FILE_CREATE | FILE_EXCLUSIVE).unwrap();
+        assert_eq!(file_write(file, b"hello"), Ok(5));
+        assert_eq!(file_seek(file, -2, Seek::Current), Ok(3));
+        assert_eq!(
+            file_seek(file, -1, Seek::Start).map_err(|e| e.errno),
+            Err(22)
+        );
+        assert_eq!(
+            file_seek(file, i64::MAX, Seek::End).map_err(|e| e.errno),
+            Err(22)
+        );
+        let mut buffer = [0; 8];
+        assert_eq!(file_read(file, &mut buffer), Ok(2));
+        assert_eq!(&buffer[..2], b"lo");
+        file_resize(file, 1).unwrap();
+        assert_eq!(
+            (file_size(file), file_read(file, &mut buffer)),
+            (Ok(1), Ok(0))
+        );
+        file_sync(file).unwrap();
+        file_close(file).unwrap();
+        assert_eq!(errno(file_close(file)), 9);
+        assert_eq!(errno(file_read(-1, &mut buffer)), 9);
+        assert_eq!(errno(file_read(1 << 20, &mut buffer)), 9);
+        folder_create(&path("b")).unwrap();
+        assert_eq!(file_list(folder_path).unwrap(), ["a", "b/"]);
+        assert_eq!(errno(file_open(&path("a"), FILE_CREATE)), 22);
+        assert_eq!(errno(file_open(&path("b"), FILE_READ)), 21);
+        file_rename(&path("a"), &path("c")).unwrap();
+        assert_eq!(errno(file_remove(&path("a"))), 2);
+        file_remove(&path("c")).unwrap();
+        file_remove(&path("b")).unwrap();
+        file_remove(folder_path).unwrap();
+        assert_eq!(errno(file_list(folder_path)), 2);
+    }
+}

@@ -43,3 +43,23 @@ pub fn random_below(bound: u64) -> u64 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_gives_its_sequence_and_bounds_hold() {
+        random_seed(42);
+        // The first numbers of SplitMix64 for this seed.
+        assert_eq!(random_u64(), 13_679_457_532_755_275_413);
+        assert_eq!(random_u64(), 2_949_826_092_126_892_291);
+        for bound in [1, 2, 6, 1 << 40, u64::MAX] {
+            assert!((0..100).all(|_| random_below(bound) < bound), "{bound}");
+        }
+        assert_eq!(random_below(0), 0);
+        let mut seen = [0; 6];
+        (0..600).for_each(|_| seen[random_below(6) as usize] += 1);
+        assert!(seen.iter().all(|n| *n > 50), "{seen:?}");
+    }
+}

@@ -115,3 +115,46 @@ pub fn mutex_lock(lock: &AtomicU32) {
 pub fn mutex_unlock(lock: &AtomicU32) {
     lock.store(0, Ordering::Release);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::sync::Arc;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn every_index_is_called_once() {
+        for range in [0..0, 5..5, 7..8, 3..1000] {
+            let calls: Vec<AtomicU32> = (0..1000).map(|_| AtomicU32::new(0)).collect();
+            parallel_for(range.clone(), |i| {
+                calls[i as usize].fetch_add(1, Ordering::Relaxed);
+            });
+            for (i, n) in calls.iter().enumerate() {
+                let expected = u32::from(range.contains(&(i as u64)));
+                assert_eq!(n.load(Ordering::Relaxed), expected, "{range:?} {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_share_what_a_lock_protects() {
+        let shared = Arc::new((AtomicU32::new(0), AtomicU64::new(0)));
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let shared = shared.clone();
+                thread_create(move || {
+                    for _ in 0..1000 {
+                        mutex_lock(&shared.0);
+                        let value = shared.1.load(Ordering::Relaxed);
+                        shared.1.store(value + 1, Ordering::Relaxed);
+                        mutex_unlock(&shared.0);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.and_then(thread_join).unwrap();
+        }
+        assert_eq!(shared.1.load(Ordering::Relaxed), 4000);
+    }
+}
