@@ -242,7 +242,8 @@ pub fn runtime_functions() -> Vec<&'static str> {
 }
 
 /// Names of the functions that a header declares, a declaration a line: `TYPE name(...);`.
-fn declared(header: &str) -> Vec<&str> {
+#[must_use]
+pub fn declared(header: &str) -> Vec<&str> {
     header
         .lines()
         .filter(|line| line.ends_with(';') && line.starts_with(|c: char| c.is_ascii_alphabetic()))

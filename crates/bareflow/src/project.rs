@@ -1,4 +1,4 @@
-//! `bareflow new`: a project to start from, in C or Rust; `bareflow wrap`: a module of a bitcode file.
+//! `bareflow new` and `bareflow wrap`: a project to start from, bitcode as a module.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

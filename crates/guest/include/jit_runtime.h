@@ -1,4 +1,4 @@
-/* The engine that runs a BareFlow program: what it measured, and what it is asked for.
+/* The engine that runs a BareFlow program: what it measured, what it is asked.
  *
  * Every function starts in the interpreter and is compiled at O0, O1, O2 and O3 as it gets hot, while the program runs. A
  * program can mark regions of its own, ask how far a function got, and hurry things up. In Rust: `guest::jit`.

@@ -1,4 +1,4 @@
-/* The machine under a BareFlow program: screen, serial line, keyboard, memory, processors, time, files, threads.
+/* The machine under a BareFlow program: screen, keyboard, files, threads, time.
  *
  * `bareflow build main.c -o app.img` finds this header and adds the code behind it. The same functions do the same on the
  * bare machine, hosted (`bareflow run app.img --hosted`, where the terminal stands for screen, keyboard and serial line)

@@ -1,4 +1,4 @@
-//! The engine that runs the program: the functions of `jit_runtime.h`, with the same names.
+//! The engine that runs the program: `jit_runtime.h`, with the same names.
 //!
 //! Names of functions are symbols: of Rust functions those that are exported unmangled (`#[unsafe(no_mangle)]`) are known.
 //! In an exported program there is no engine: everything is compiled at O3, counts and cycles are 0. With the feature `host`

@@ -1,4 +1,5 @@
-/* Calls every function of runtime.h and jit_runtime.h and checks what it does: tests of runtime_test.rs. The first argument says what to do. */
+/* Calls every function of both headers and checks what it does: runtime_test.rs.
+ * The first argument says what to do. */
 #include <jit_runtime.h>
 #include <runtime.h>
 

@@ -1,4 +1,4 @@
-//! Makes `guest-c.llbc`: the functions of `runtime.h` as one bitcode module, for C programs.
+//! Makes `guest-c.llbc`: the functions of `runtime.h` as one bitcode module.
 //!
 //! The crate `guest` with the feature `c`, and what it needs of Rust's `core`. `bareflow build` adds it to programs that call
 //! one of its functions. What the header declares and what the module defines is the same list, read from the header.

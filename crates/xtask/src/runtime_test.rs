@@ -1,4 +1,4 @@
-//! Every function of `runtime.h` from C, and of `guest::runtime` from Rust: hosted, exported, and on the machine.
+//! Every function of `runtime.h` and `jit_runtime.h`, from C and from Rust.
 //!
 //! The programs, guests/runtime.c and guests/runtime-rust, check what each function does and say which check failed.
 
@@ -130,4 +130,22 @@ pub fn machine_tests(paths: &Paths) -> Result<Vec<MachineTest>> {
         ));
     }
     Ok(tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use bareflow::guest::{JIT_RUNTIME_H, declared, runtime_functions};
+
+    #[test]
+    fn every_function_of_the_headers_is_called_in_both_languages() {
+        let engine = declared(JIT_RUNTIME_H);
+        assert!(engine.contains(&"jit_set_threshold"), "{engine:?}");
+        let c = include_str!("../guests/runtime.c");
+        let rust = include_str!("../guests/runtime-rust/src/lib.rs");
+        for name in runtime_functions().into_iter().chain(engine) {
+            for (language, text) in [("C", c), ("Rust", rust)] {
+                assert!(text.contains(&format!("{name}(")), "{name} in {language}");
+            }
+        }
+    }
 }

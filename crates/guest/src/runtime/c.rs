@@ -1,4 +1,6 @@
-//! The functions of `include/runtime.h`, for C: names, types and answers of the header, work of the functions beside this file.
+//! The functions of `include/runtime.h`, for C.
+//!
+//! Names, types and answers are the header's; the work is done by the files beside this one.
 //!
 //! SAFETY of this file: strings have a NUL at their end, pointers come with as many bytes as the header says, functions have
 //! the types it says. A program that passes others breaks its own memory, as with any C library.

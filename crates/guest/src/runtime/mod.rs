@@ -1,4 +1,4 @@
-//! The machine as a C program sees it: the functions of `runtime.h`, with the same names.
+//! The machine as C sees it: the functions of `runtime.h`, with the same names.
 //!
 //! Screen, serial line, keyboard, processors, time, files, threads, random numbers, the end. Everything is done by the calls
 //! of [`sys`](crate::sys), so it works alike hosted, on the machine and in an exported program; hosted, the terminal stands

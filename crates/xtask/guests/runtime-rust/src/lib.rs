@@ -1,4 +1,4 @@
-//! Calls every function of `guest::runtime` and `guest::jit` and checks what it does: tests of runtime_test.rs.
+//! Calls every function of `guest::runtime` and `guest::jit`: runtime_test.rs.
 
 #![no_std]
 
@@ -124,7 +124,7 @@ fn threads() {
         })
         .collect();
     for thread in started {
-        check!(thread.and_then(thread_join).is_ok());
+        check!(thread.is_ok_and(|t| thread_join(t).is_ok()));
     }
     check!(shared.1.load(Relaxed) == 12_000);
 }
