@@ -70,7 +70,13 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
             .scratch("native")?
             .join(format!("runtime-{language}.elf"));
         let mut export = bareflow(paths)?;
-        sh::output(export.arg("export").arg(&image).arg("-o").arg(&exported))?;
+        sh::output(
+            export
+                .args(["export", "--kind", "program"])
+                .arg(&image)
+                .arg("-o")
+                .arg(&exported),
+        )?;
         for (what, expect, code) in CASES {
             counts.run(&format!("hosted/runtime/{language}/{what}"), || {
                 let mut run = bareflow(paths)?;
