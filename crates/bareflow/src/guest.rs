@@ -6,11 +6,13 @@
 //!   .bc ───────────┴─ llvm-nm-22: imports, exports ── formats::llbc::encode ──┐
 //!   .llbc ── formats::llbc::parse ────────────────────────────────────────────┤
 //!   a Rust crate ── rust.rs: one module for each crate in it ─────────────────┤
-//!   guest-c.llbc, where one of them calls a function of `runtime.h` ──────────┴── modules of the image
+//!   guest-c.llbc, where one of them calls a function of `runtime.h` ──────────┤
+//!   libc.llbc: what they use of the C library, see c_library.rs ──────────────┴── modules of the image
 //! ```
 //!
 //! C is compiled without running LLVM's passes: the machine's own engine optimises for the processor it finds.
 
+pub mod c_library;
 pub mod rust;
 
 use std::collections::BTreeSet;

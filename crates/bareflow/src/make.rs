@@ -7,7 +7,7 @@ use formats::slots::{self, FileRef};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{BuildArgs, Compression, LayoutArgs, LlmArgs};
-use crate::guest::{self, GuestModule};
+use crate::guest::{self, GuestModule, c_library};
 use crate::image::{ImageBuilder, memory};
 use crate::{Artifacts, Error, llm};
 
@@ -25,8 +25,10 @@ const LLAMA: &str = "llama";
 /// # Errors
 /// What is wrong with the sources, the files or the arguments, or why the image cannot be written.
 pub fn build(args: &BuildArgs, artifacts: &Artifacts, cancelled: &AtomicBool) -> Result<(), Error> {
-    let mut modules = guest::modules(&args.sources, &args.clang_options())?;
+    let cflags = [c_library::flags(artifacts), args.clang_options()].concat();
+    let mut modules = guest::modules(&args.sources, &cflags)?;
     guest::add_c_library(&mut modules, artifacts)?;
+    c_library::add(&mut modules, artifacts)?;
     let files = args
         .files
         .iter()

@@ -4,7 +4,12 @@ size_t bf_arg_count(void);
 const char *bf_arg(size_t index, size_t *length);
 void *bf_alloc(size_t size, size_t align);
 void bf_console_write(const char *text, size_t length);
+#ifdef BAREFLOW_LIBC
+/* Calls main, and ends the program with what it left in its streams written. */
+_Noreturn void bareflow_libc_start(int argc, char **argv);
+#else
 int main(int argc, char **argv);
+#endif
 
 int bf_main(void) {
     static char name[] = "guest";
@@ -32,5 +37,9 @@ int bf_main(void) {
         *text++ = 0;
     }
     argv[count + 1] = 0;
+#ifdef BAREFLOW_LIBC
+    bareflow_libc_start((int)count + 1, argv);
+#else
     return main((int)count + 1, argv);
+#endif
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::bench_disk;
 use crate::bench_endurance;
+use crate::bench_libc;
 use crate::bench_native;
 use crate::bench_peers;
 use crate::bench_tiers;
@@ -29,6 +30,7 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         None | Some("boot") => boot(paths),
         Some("boots") => bench_endurance::boots(paths, rounds),
         Some("kills") => bench_endurance::kills(paths, rounds),
+        Some("libc") => bench_libc::bench(paths),
         Some("memory") => memory(paths),
         Some("disk") => bench_disk::bench(paths),
         Some("native") => bench_native::bench(paths, rounds),
@@ -38,7 +40,7 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(
-                "no bench {other}; there are: boot, boots, disk, engine, kills, memory, native, peers, tiers, tinyllama, warm"
+                "no bench {other}; there are: boot, boots, disk, engine, kills, libc, memory, native, peers, tiers, tinyllama, warm"
             )
         }
     }

@@ -14,6 +14,7 @@ use crate::c_bitcode;
 use crate::grub;
 use crate::guest_bitcode;
 use crate::ksyms;
+use crate::libc_bitcode;
 use crate::native_bitcode;
 use crate::paths::Paths;
 use crate::runtime_elf;
@@ -47,9 +48,10 @@ type Step<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
 pub fn steps(paths: &Paths, quiet: bool, only: Option<&str>) -> Result<()> {
     std::fs::create_dir_all(paths.artifacts())
         .with_context(|| format!("cannot create {}", paths.artifacts().display()))?;
-    let steps: [Step; 10] = [
+    let steps: [Step; 11] = [
         ("native support", &|| native_bitcode::make(paths)),
         ("C support", &|| c_bitcode::make(paths)),
+        ("libc", &|| libc_bitcode::make(paths)),
         ("runtime", &|| runtime_elf::make(paths, quiet)),
         ("exec", &|| exec(paths, quiet)),
         ("guest modules", &|| guest_bitcode::llama(paths)),

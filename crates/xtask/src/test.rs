@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `units` | crates that need no LLVM: formats, volumes, models, tokenizers, the host command |
 //! | `engine` | LLVM wrapper, engine, runtime, `bareflow exec` |
+//! | `libc/...` | the guest's C library beside this system's, see `libc_test.rs` |
 //! | `hosted/...` | guest programs as Linux processes, see `guests.rs` |
 //! | `native/...` | exported programs as Linux processes, see `native_test.rs` |
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
@@ -20,6 +21,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::golden;
+use crate::libc_test;
 use crate::machines;
 use crate::native_test;
 use crate::paths::Paths;
@@ -88,6 +90,7 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
     let suites: Vec<Suite> = vec![
         ("units", Box::new(|| units(paths))),
         ("engine", Box::new(|| engine(paths))),
+        ("libc", Box::new(|| libc_test::suite(paths, named))),
         ("hosted", Box::new(|| machines::hosted_suite(paths, named))),
         (
             "native",

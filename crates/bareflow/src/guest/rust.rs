@@ -372,7 +372,7 @@ fn shims(undefined: &BTreeSet<String>, defined: &BTreeSet<String>) -> String {
 }
 
 /// Undefined and defined symbols of a bitcode file.
-fn symbols(file: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>), Error> {
+pub(super) fn symbols(file: &Path) -> Result<(BTreeSet<String>, BTreeSet<String>), Error> {
     let listing = tool(
         Command::new("llvm-nm-22")
             .args(["--format=posix", "--extern-only"])
@@ -409,7 +409,7 @@ fn live(scratch: &Path, modules: &[(String, PathBuf)]) -> Result<BTreeSet<String
 }
 
 /// Drops all that the symbols in `keep` do not reach.
-fn trim(file: &Path, keep: &[&String], trimmed: &Path) -> Result<(), Error> {
+pub(super) fn trim(file: &Path, keep: &[&String], trimmed: &Path) -> Result<(), Error> {
     let list = trimmed.with_extension("keep");
     let names: Vec<&str> = keep.iter().map(|k| k.as_str()).collect();
     std::fs::write(&list, names.join("\n") + "\n").map_err(|e| Error::io("write", &list, e))?;

@@ -1,0 +1,42 @@
+//! `bench libc`: a `memcpy` of constant size and alignment beside the general function, under the engine.
+
+use anyhow::{Context, Result, ensure};
+
+use crate::libc_test::{hosted, image};
+use crate::paths::Paths;
+
+/// Least ratio for each size from 64 to 512 bytes.
+const COPY_BAR: f64 = 3.0;
+
+/// Measures and judges.
+pub fn bench(paths: &Paths) -> Result<()> {
+    let image = image(paths, &paths.root.join("crates/guest-libc/benches/copy.c"))?;
+    let done = hosted(paths, &image, &[])?;
+    let text = String::from_utf8_lossy(&done.stdout);
+    ensure!(
+        done.status.success(),
+        "{text}{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let mut slow = Vec::new();
+    for line in text.lines() {
+        let fields: Vec<f64> = line.split(' ').filter_map(|f| f.parse().ok()).collect();
+        let [bytes, general, constant, ratio] = fields[..] else {
+            continue;
+        };
+        println!(
+            "memcpy of {bytes} bytes: general {general:.2} ns, constant size {constant:.2} ns, {ratio:.2} times faster"
+        );
+        if ratio < COPY_BAR {
+            slow.push(format!("{bytes} bytes: {ratio:.2}"));
+        }
+    }
+    text.lines().nth(3).context("the bench did not end")?;
+    ensure!(
+        slow.is_empty(),
+        "less than {COPY_BAR} times faster: {}",
+        slow.join(", ")
+    );
+    println!("libc: as promised, at least {COPY_BAR} times");
+    Ok(())
+}
