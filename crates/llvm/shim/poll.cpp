@@ -3,7 +3,7 @@
 //      header:  phis
 //               countdown -= 1;  if countdown != 0 goto rest        (one comparison: the loop's whole cost)
 //      poll:    live values -> buffer;  target = hook(id, buffer);  countdown = interval
-//               if target == null goto rest
+//               if target == null goto rest      (always, if the loop is only counted)
 //      leave:   target(buffer, result);  return *result
 //      rest:    ...
 
@@ -24,6 +24,8 @@ struct PollLoop {
   uint32_t header;
   uint32_t buffer_bytes;
   uint64_t id;
+  /// Whether the loop can be left; else its rounds are counted, and no live value is needed.
+  bool leaves;
   const OsrValue *live;
   size_t live_count;
 };
@@ -130,13 +132,19 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
     BasicBlock *header = all[loops[i].header];
     BasicBlock *rest = header->splitBasicBlock(header->getFirstInsertionPt(), header->getName() + ".rest");
     BasicBlock *poll = BasicBlock::Create(context, "poll", &function);
-    BasicBlock *leave = BasicBlock::Create(context, "poll.leave", &function);
     header->getTerminator()->eraseFromParent();
     go_to(header, header->end());
     Value *left = at.CreateSub(at.CreateLoad(i32, countdown), at.getInt32(1));
     at.CreateStore(left, countdown);
     at.CreateCondBr(at.CreateICmpEQ(left, at.getInt32(0)), poll, rest, rarely);
     go_to(poll, poll->end());
+    if (!loops[i].leaves) {
+      at.CreateCall(hook, {at.getInt64(loops[i].id), buffer});
+      at.CreateStore(at.getInt32(interval), countdown);
+      at.CreateBr(rest);
+      continue;
+    }
+    BasicBlock *leave = BasicBlock::Create(context, "poll.leave", &function);
     for (size_t v = 0; v < loops[i].live_count; ++v)
       store_slot(at, values[loops[i].live[v].value], buffer, loops[i].live[v].offset);
     Value *target = at.CreateCall(hook, {at.getInt64(loops[i].id), buffer});

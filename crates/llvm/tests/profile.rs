@@ -227,6 +227,7 @@ fn blocks_that_were_split_count_as_before() {
             id: 0,
             live: l.live,
             buffer_bytes: l.buffer_bytes,
+            leaves: true,
         })
         .collect();
     assert!(!loops.is_empty());

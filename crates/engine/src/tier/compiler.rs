@@ -1,7 +1,7 @@
 //! The compiler's thread: takes the hottest request, compiles, links, publishes; frees old code when it is idle.
 
 use super::config::Mode;
-use super::function::{Function, Osr};
+use super::function::Osr;
 use super::hooks;
 use super::queue::{Job, Next};
 use super::shared::{Shared, tier_of};
@@ -195,17 +195,20 @@ fn cpu_now_ns() -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// The level to compile for now. While other requests wait, a function leaves the interpreter at O1: that costs half of
-/// what O3 does and gains nearly as much.
-fn first_step(shared: &Shared, f: &Function, earned: Level) -> Level {
+/// Instructions of a function that is compiled at once as well as it earned.
+const SMALL: usize = 150;
+
+/// The level to compile for now. A function that is large, or one of many that wait, leaves the interpreter at O0: that
+/// costs an eighth of what O3 does, and front ends optimise, so most is gained by it. The rest comes right after.
+fn first_step(shared: &Shared, id: u32, earned: Level) -> Level {
+    let f = shared.function(id);
     let is_free = f.mode == Mode::Auto && shared.config.shuffle.is_none();
     if is_free
         && shared.config.compilers > 0
-        && earned > Level::O1
-        && shared.queue.waiting() > 2
         && f.state().level.is_none()
+        && (f.survey.instructions > SMALL || shared.queue.waiting() > 2)
     {
-        Level::O1
+        Level::O0
     } else {
         earned
     }
@@ -218,7 +221,7 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
         None => shared.earned(id).map_or(level, |l| l.max(level)),
     };
     let f = shared.function(id);
-    let level = first_step(shared, f, earned);
+    let level = first_step(shared, id, earned);
     {
         let mut state = f.state();
         let is_stale = std::mem::take(&mut state.stale);

@@ -52,15 +52,15 @@ fn reach(level: Level) -> Option<Reach> {
         Level::O2 => Some(Reach {
             each: 100,
             hot: 400,
-            all: 1_200,
-            unit: 1_300,
+            all: 800,
+            unit: 1_000,
             depth: 4,
         }),
         Level::O3 => Some(Reach {
             each: 120,
             hot: 500,
-            all: 1_200,
-            unit: 1_300,
+            all: 1_000,
+            unit: 1_100,
             depth: 5,
         }),
     }

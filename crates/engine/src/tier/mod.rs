@@ -17,6 +17,7 @@ mod function;
 mod hooks;
 mod inline;
 mod locate;
+mod pipeline;
 mod probes;
 mod queue;
 mod shared;

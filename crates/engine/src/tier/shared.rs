@@ -29,6 +29,8 @@ const SAMPLED_CALLS: u64 = 16;
 const SAMPLING: i64 = 1024;
 /// Time after which what a function did counts half, when the order of requests is chosen.
 const MEMORY_NS: u64 = 100_000_000;
+/// Instructions of a function from which its loops have to be hotter to be left.
+const LARGE: u64 = 500;
 /// A countdown that only keeps the number of calls.
 const FAR: i64 = 1 << 40;
 /// Backward jumps of O0 and O1 code between two polls.
@@ -113,26 +115,30 @@ impl Shared {
             .saturating_mul(each)
     }
 
-    /// What is to be compiled first: a loop that waits in slow code, then what did most lately; what is still interpreted
-    /// gains most.
+    /// What is to be compiled first: what did most lately for what its compile takes; what is still interpreted gains
+    /// most, a loop that waits in slow code more than a function that may not be called again.
     pub fn urgency(&self, job: Job) -> u64 {
         let id = job.function();
         let f = self.function(id);
         let lately = self.work(id).saturating_sub(f.past.load(Relaxed));
         let level = f.try_state().and_then(|s| s.level);
-        let is_interpreted = level.is_none();
-        let gain = match level {
-            None => 16,
-            Some(Level::O0) => 4,
-            Some(_) => 1,
+        let (gain, least) = match level {
+            None => (16, Level::O0),
+            Some(Level::O0) => (4, Level::O1),
+            Some(_) => (1, Level::O2),
         };
-        let gain = lately.saturating_mul(gain).min(1 << 60);
+        // Roughly what the levels cost beside each other.
+        let (gain, cost) = match job {
+            Job::Osr(..) => (gain * 8, 8),
+            Job::Function(_, wanted) => (gain, [1, 4, 8, 8][wanted.min(least) as usize]),
+        };
+        let cost = cost * (f.survey.instructions as u64 + 100);
+        let worth = lately.saturating_mul(gain << 10) / cost;
         match job {
-            Job::Osr(..) => gain.saturating_add(1 << 62),
-            Job::Function(..) if is_interpreted && self.is_costly(id) => {
-                gain.saturating_add(1 << 61)
+            Job::Function(..) if level.is_none() && self.is_costly(id) => {
+                worth.saturating_add(1 << 61)
             }
-            Job::Function(..) => gain,
+            _ => worth.min(1 << 60),
         }
     }
 
@@ -167,14 +173,14 @@ impl Shared {
             Mode::Auto => {
                 let (calls, back_edges) =
                     (self.entry(id).calls(), f.profile.back_edges.load(Relaxed));
-                let least = self.is_costly(id).then_some(Level::O1);
+                let least = self.is_costly(id).then_some(Level::O0);
                 f.thresholds().level(calls, back_edges).max(least)
             }
         }
     }
 
     /// Whether the interpreter expresses a function only by detours: it is compiled from its first call on.
-    fn is_costly(&self, id: u32) -> bool {
+    pub fn is_costly(&self, id: u32) -> bool {
         self.entry(id).code().is_some_and(Code::is_costly)
     }
 
@@ -355,6 +361,7 @@ impl Shared {
         state.evicted = false;
         state.is_special = built.is_special;
         state.samples = built.samples;
+        state.stays = built.stays;
         state.address = address;
         state.misses = entry.cell().misses.load(Relaxed);
         state.calls = entry.calls();
@@ -389,9 +396,14 @@ impl Shared {
         {
             self.request(id, level, self.config.compilers == 0);
         }
-        // A function that is called often gets better code at its next call.
-        let is_hot = self.config.force_osr || rounds / calls >= f.thresholds().back_edges[2];
+        // A function that is called often gets better code at its next call, and the rest of a large one takes long.
+        let large = (f.survey.instructions as u64 / LARGE).max(1);
+        let enough = f.thresholds().back_edges[2].saturating_mul(large);
+        let is_hot = self.config.force_osr || rounds / calls >= enough;
         if !self.config.osr || !is_hot || f.mode == Mode::Interpret {
+            return None;
+        }
+        if from == Tier::O1 && f.state().stays {
             return None;
         }
         let job = Job::Osr(id, header);
@@ -623,6 +635,8 @@ impl Shared {
             is_special: kept.is_special,
             assumes: kept.assumes.clone(),
             samples: kept.samples,
+            // Not kept: at worst its loops get code that nobody enters.
+            stays: false,
             dump: None,
         };
         if self.site(id, header).is_none() {

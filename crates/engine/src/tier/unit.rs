@@ -14,6 +14,7 @@
 use super::function::Function;
 use super::hooks::{ARGUMENTS, CALLED, POLL_O0, POLL_O1, SITE, TARGET};
 use super::inline::CallGraph;
+use super::pipeline;
 use super::shared::Shared;
 use super::specialise;
 use crate::interp::CELL;
@@ -45,6 +46,8 @@ pub(crate) struct Built {
     pub assumes: String,
     /// Whether it records arguments, because too few calls were seen.
     pub samples: bool,
+    /// Whether its loops are counted only: the code is left by its end.
+    pub stays: bool,
     /// Optimised IR and assembly, if they were asked for.
     pub dump: Option<(String, String)>,
 }
@@ -133,9 +136,10 @@ impl<'c> Builder<'c> {
             module.number_blocks(&name)?;
         }
         // Without on-stack replacement they still tell how hot the loops are.
+        let mut stays = false;
         if level <= Level::O1 && climbs {
-            let hook = if level == Level::O0 { POLL_O0 } else { POLL_O1 };
-            self.polls(shared, id, &name, &mut module, hook)?;
+            stays = level == Level::O1 && is_short(shared, id);
+            self.polls(shared, id, &name, &mut module, level, !stays)?;
         }
         // Loops may have made it hot before its arguments were seen often enough.
         let is_unknown = config.specialise
@@ -178,6 +182,7 @@ impl<'c> Builder<'c> {
             built.assumes = specialise::describe(&variants);
         }
         built.samples = samples;
+        built.stays = stays;
         Ok(built)
     }
 
@@ -188,8 +193,10 @@ impl<'c> Builder<'c> {
         id: u32,
         name: &str,
         module: &mut Module<'_>,
-        hook: &str,
+        level: Level,
+        leaves: bool,
     ) -> Result<(), Error> {
+        let hook = if level == Level::O0 { POLL_O0 } else { POLL_O1 };
         shared.entry(id).make();
         let Some(code) = shared.entry(id).code() else {
             return Ok(());
@@ -200,8 +207,9 @@ impl<'c> Builder<'c> {
             .map(|head| PollLoop {
                 header: head.block,
                 id: head.block.into(),
-                live: live(head),
+                live: if leaves { live(head) } else { Vec::new() },
                 buffer_bytes: head.buffer_words() as u32 * 8,
+                leaves,
             })
             .collect();
         // A function that cannot be left in its middle runs on as it is.
@@ -240,8 +248,9 @@ impl<'c> Builder<'c> {
         level: Level,
         config: &super::config::Config,
     ) -> Result<Built, Error> {
-        let machine = self.machine(level)?;
-        module.run_passes(level.pipeline(), Some(machine))?;
+        let (effort, passes) = pipeline::of(level, size_of(&module));
+        let machine = self.machine(effort)?;
+        module.run_passes(passes, Some(machine))?;
         module.run_passes("elim-avail-extern,globaldce", None)?;
         let wanted = config
             .dump
@@ -262,9 +271,30 @@ impl<'c> Builder<'c> {
             is_special: false,
             assumes: String::new(),
             samples: false,
+            stays: false,
             dump,
         })
     }
+}
+
+/// Calls from which a function's next one is certain enough.
+const CALLED_AGAIN: u64 = 10;
+/// Backward jumps in a call that is over soon.
+const SHORT: u64 = 10_000;
+
+/// Whether a function is called again and again and does not loop for long: better code begins with its next call. What
+/// leaving a loop takes is more code than many a loop itself: all that lives there, once for each loop.
+fn is_short(shared: &Shared, id: u32) -> bool {
+    let calls = shared.entry(id).calls();
+    let rounds = shared.function(id).profile.back_edges.load(Relaxed);
+    let config = &shared.config;
+    config.shuffle.is_none() && !config.force_osr && calls >= CALLED_AGAIN && rounds / calls < SHORT
+}
+
+/// Instructions of a unit.
+fn size_of(module: &Module<'_>) -> usize {
+    let functions = module.functions();
+    functions.iter().map(|f| f.instruction_count()).sum()
 }
 
 /// What a unit is built from, in an order of its own.

@@ -18,6 +18,8 @@ pub struct PollLoop {
     pub live: Vec<OsrValue>,
     /// Bytes of the buffer they are stored to.
     pub buffer_bytes: u32,
+    /// Whether the loop can be left. If not, the hook only counts: nothing is stored, and its answer is not looked at.
+    pub leaves: bool,
 }
 
 /// As in `poll.cpp`.
@@ -26,6 +28,7 @@ struct RawLoop {
     header: u32,
     buffer_bytes: u32,
     id: u64,
+    leaves: bool,
     live: *const OsrValue,
     live_count: usize,
 }
@@ -67,6 +70,7 @@ impl Module<'_> {
                 header: l.header,
                 buffer_bytes: l.buffer_bytes,
                 id: l.id,
+                leaves: l.leaves,
                 live: l.live.as_ptr(),
                 live_count: l.live.len(),
             })

@@ -133,6 +133,7 @@ pub fn polled<'c>(context: &'c Context, text: &str, interval: u32) -> Module<'c>
             id: l.header.into(),
             live: l.live,
             buffer_bytes: l.buffer_bytes,
+            leaves: true,
         })
         .collect();
     assert!(!loops.is_empty(), "no loops");

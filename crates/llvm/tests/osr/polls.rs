@@ -31,6 +31,7 @@ fn polled(module: &mut Module<'_>) {
             id: 77,
             live: l.live,
             buffer_bytes: l.buffer_bytes,
+            leaves: true,
         })
         .collect();
     module.add_polls("f", &loops, "hook", 1000).unwrap();

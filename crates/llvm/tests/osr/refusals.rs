@@ -128,6 +128,7 @@ fn lists_that_do_not_fit() {
         id: 1,
         live: live.to_vec(),
         buffer_bytes: bytes,
+        leaves: true,
     };
     for (l, part) in [
         (poll(0, 64, &all.live), "no loop header"),
