@@ -80,6 +80,8 @@ const CLANG: &[&str] = &[
     "-DLIBC_COPT_PUBLIC_PACKAGING",
     // The fast path of long double is a conversion from 128 bits, for which machines have no helper function.
     "-DLIBC_COPT_STRTOFLOAT_DISABLE_CLINGER_FAST_PATH",
+    // One for all threads, as errno is: exported programs have no thread-local storage.
+    "-Dthread_local=",
     "-fno-exceptions",
     "-fno-rtti",
     "-fno-stack-protector",
