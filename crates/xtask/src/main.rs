@@ -23,6 +23,7 @@ mod golden;
 mod grub;
 mod guest_bitcode;
 mod guests;
+mod guide_test;
 mod ksyms;
 mod libc_bitcode;
 mod libc_sources;

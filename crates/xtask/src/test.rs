@@ -21,6 +21,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::golden;
+use crate::guide_test;
 use crate::libc_test;
 use crate::machines;
 use crate::native_test;
@@ -91,6 +92,7 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
         ("units", Box::new(|| units(paths))),
         ("engine", Box::new(|| engine(paths))),
         ("libc", Box::new(|| libc_test::suite(paths, named))),
+        ("guide", Box::new(|| guide_test::suite(paths, named))),
         ("hosted", Box::new(|| machines::hosted_suite(paths, named))),
         (
             "native",
