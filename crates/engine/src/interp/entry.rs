@@ -124,7 +124,9 @@ impl FuncEntry {
         unsafe { &*self.countdown }
     }
 
-    /// Calls so far, those of code that counts: the interpreter, O0, O1 and O2.
+    /// Calls so far, those of code that counts: the interpreter, O0, O1 and O2. Nobody locks: threads that call at the
+    /// same time lose some, and one that stores its count over the start of the next countdown makes that look run down,
+    /// by the length of it at most.
     pub fn calls(&self) -> u64 {
         let left = self.cell().countdown.load(Ordering::Relaxed);
         let now = self.armed.load(Ordering::Relaxed).wrapping_sub(left).max(0);

@@ -203,7 +203,8 @@ fn threads_that_came_late_and_left_early_are_no_matter() {
         });
     }
     settle(&engine);
-    // Counting without locks may lose calls, not make them.
-    assert!(report(&engine, "f").calls <= 24_000);
-    assert!(report(&engine, "f").calls > 5_000);
+    // Counting without locks may lose calls. A count that is stored over the start of the next countdown makes that look
+    // run down: the countdowns to O0, O1, O2 and O3 are 10,000 calls together.
+    let calls = report(&engine, "f").calls;
+    assert!((5_001..=34_000).contains(&calls), "{calls}");
 }
