@@ -189,7 +189,7 @@ impl<M: Memory + core::fmt::Debug> Heap<M> {
     /// # Safety
     /// 16 bytes before `block` are readable.
     unsafe fn header(block: *mut u8) -> Result<Header, Fault> {
-        if block.addr() % ALIGN != 0 {
+        if !block.addr().is_multiple_of(ALIGN) {
             return Err(Fault::NoBlock);
         }
         // SAFETY: as the caller promised; blocks are multiples of 16, and so is what is before them.

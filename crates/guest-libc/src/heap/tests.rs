@@ -65,9 +65,9 @@ fn work(heap: &Heap<Host>, seed: u64, calls: usize, checked: bool) {
         let m = (r >> 24) as u8;
         match r % 4 {
             0 | 1 if blocks.len() < 64 => {
-                let align = 1 << (r >> 8) % 8;
+                let align = 1 << ((r >> 8) % 8);
                 let p = heap.allocate(n, align, checked);
-                assert!(!p.is_null() && p.addr() % align.max(ALIGN) == 0);
+                assert!(!p.is_null() && p.addr().is_multiple_of(align.max(ALIGN)));
                 mark(p, n, m);
                 blocks.push((p, n, m));
             }

@@ -70,12 +70,13 @@ pub fn key(timeout_ns: u64) -> i64 {
             }
         };
         let mut byte = 0u8;
-        // SAFETY: reads into one byte.
-        match if ready {
+        let got = if ready {
+            // SAFETY: reads into one byte.
             unsafe { libc::read(0, (&raw mut byte).cast(), 1) }
         } else {
             -1
-        } {
+        };
+        match got {
             1 => return byte.into(),
             0 => return NO_DATA,
             _ if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => {
