@@ -5,7 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <locale.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 //!   sound, the slot table and every record that was there before must be there, and the number of boots must not have gone back;
 //!   and the next boot runs to its end with the right text, and is counted. Now and then the disk is a new one, because a machine
 //!   that still learns writes more than one that has learnt.
-//! - `boots`: boots that all run to their end. The store must not grow beyond its limit, which is small enough to be reached,
-//!   `fsck.fat` must have nothing to say, and at the end the disk must boot as fast as a copy made of it after the first
+//! - `boots`: boots that all run to their end. The store must not grow beyond its limit (which this program's records do not
+//!   reach: how old generations go is tested in `crates/store`), `fsck.fat` must have nothing to say, and at the end the disk must boot as fast as a copy made of it after the first
 //!   boots: both in turns, so that what else the host does meets both.
 //!
 //! Killing QEMU loses no write that it had passed to the host; what a lost or torn write does is the matter of the tests
