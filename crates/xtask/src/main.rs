@@ -42,6 +42,8 @@ mod runtime_test;
 mod sh;
 mod shrink_test;
 mod slots_test;
+mod sqlite_sources;
+mod sqlite_test;
 mod test;
 mod unseen;
 mod warm;
@@ -146,6 +148,8 @@ enum Task {
         #[arg(long, default_value_t = 60)]
         seconds: u64,
     },
+    /// Fetch SQLite's amalgamation into cache/ and print its folder
+    Sqlite,
     /// The licence check alone
     Licences,
 }
@@ -222,6 +226,7 @@ fn run(task: Task) -> Result<ExitCode> {
             let vocabulary = "crates/llama/tests/data/ggml-vocab-llama-spm.gguf";
             gen_model::write(kind, &format, &paths.root.join(vocabulary), seed, &output)?;
         }
+        Task::Sqlite => println!("{}", sqlite_sources::fetch(&paths)?.display()),
         Task::Licences => licences::check(&paths)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -10,6 +10,7 @@
 //! | `machine/...` | images booted in QEMU, see `machines.rs` |
 //! | `golden/...` | language models against golden files, hosted and booted, see `golden.rs` |
 //! | `shrink/...` | the runtime laid out anew in every way, see `shrink_test.rs` |
+//! | `sqlite/...` | SQLite beside its Linux build, see `sqlite_test.rs` |
 //! | `warm/...` | what is remembered from one run of a disk to the next, see `warm.rs` |
 //!
 //! The last line is `N passed, N failed`, over everything that ran.
@@ -28,6 +29,7 @@ use crate::native_test;
 use crate::paths::Paths;
 use crate::sh;
 use crate::shrink_test;
+use crate::sqlite_test;
 use crate::warm;
 
 /// How many tests passed and failed.
@@ -101,6 +103,7 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
         ("machine", Box::new(|| machines::suite(paths, named))),
         ("golden", Box::new(|| golden::suite(paths, named))),
         ("shrink", Box::new(|| shrink_test::suite(paths, named))),
+        ("sqlite", Box::new(|| sqlite_test::suite(paths, named))),
         ("warm", Box::new(|| warm::suite(paths, named))),
     ];
     let mut total = Counts::default();
