@@ -198,7 +198,7 @@ fn follow(child: &mut Child, input: &[Feed], timeout: Duration) -> Result<(Vec<u
 }
 
 /// A thread that reads a pipe to its end.
-fn reader(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+pub fn reader(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
     let (send, receive) = channel();
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];

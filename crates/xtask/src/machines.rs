@@ -16,6 +16,7 @@ use formats::exit::Reason;
 
 use crate::build::{read, write_if_changed};
 use crate::embedded_test;
+use crate::examples_test;
 use crate::guests;
 use crate::machine_test::{MachineTest, Outcome, run_all};
 use crate::native_test;
@@ -128,6 +129,9 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     if wanted("machine/runtime/") {
         tests.extend(runtime_test::machine_tests(paths)?);
     }
+    if wanted("machine/examples/") {
+        tests.extend(examples_test::machine_tests(paths)?);
+    }
     if wanted("machine/cold-code/") {
         let image = guests::image(paths, "cold-probe.img", bareflow_with_cold_code(paths)?)?;
         tests.extend(guests::machine_tests(&image, "cold-code"));
@@ -150,6 +154,10 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let artifacts = Artifacts::at(paths.artifacts());
     let logs = paths.scratch("logs")?;
     let mut outcomes = run_all(tests, &artifacts, &logs);
+    if wanted("machine/examples/") && filter.is_none_or(|f| "machine/examples/kv/plug".contains(f))
+    {
+        outcomes.push(examples_test::plug(paths, &artifacts));
+    }
     if wanted("machine/slots/") {
         outcomes.extend(slots_test::run(paths, &artifacts, &logs, filter)?);
     }
@@ -157,7 +165,7 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
 }
 
 /// Groups of machine tests.
-const GROUPS: [&str; 9] = [
+const GROUPS: [&str; 10] = [
     "machine/native/",
     "machine/boot/",
     "machine/guest/",
@@ -166,6 +174,7 @@ const GROUPS: [&str; 9] = [
     "machine/payload/",
     "machine/evicted/",
     "machine/embedded/",
+    "machine/examples/",
     "machine/slots/",
 ];
 
@@ -178,6 +187,10 @@ fn is_group(filter: &str) -> bool {
 pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let mut counts = runtime_test::hosted_suite(paths, filter)?;
     if filter.is_some_and(|f| f.starts_with("hosted/runtime")) {
+        return Ok(counts);
+    }
+    counts.add(examples_test::hosted_suite(paths, filter)?);
+    if filter.is_some_and(|f| f.starts_with("hosted/examples")) {
         return Ok(counts);
     }
     let image = guests::image(paths, "probe.img", bareflow(paths)?)?;

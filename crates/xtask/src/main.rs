@@ -17,6 +17,7 @@ mod check;
 mod demo;
 mod differential;
 mod embedded_test;
+mod examples_test;
 mod fuzz;
 mod gen_model;
 mod golden;
