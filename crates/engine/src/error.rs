@@ -78,6 +78,14 @@ pub enum Error {
     /// No modules were given.
     #[error("the program has no modules")]
     Empty,
+    /// A program that makes engines of its own is to be exported.
+    #[error(
+        "the program calls {symbol} (jit_runtime.h), which needs the engine: it cannot be exported as machine code; run it under the runtime"
+    )]
+    NeedsEngine {
+        /// The function.
+        symbol: String,
+    },
     /// Not a level.
     #[error("no optimisation level {found:?}: use O0, O1, O2 or O3")]
     Level {

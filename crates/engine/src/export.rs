@@ -20,6 +20,7 @@
 
 mod annotate;
 
+use crate::embed::FUNCTIONS;
 use crate::tier::prepare;
 use crate::{Cpu, Error, Level, Program, Progress, heat};
 pub use annotate::Applied;
@@ -234,6 +235,10 @@ pub fn export(
     let Program {
         mut module, entry, ..
     } = program;
+    let needed = module.undefined_symbols();
+    if let Some(symbol) = needed.into_iter().find(|s| FUNCTIONS.contains(&s.as_str())) {
+        return Err(Error::NeedsEngine { symbol });
+    }
     let container = llbc::parse(options.support).map_err(|e| damaged(e.to_string()))?;
     let has = |name: &str| container.exports.binary_search(&name).is_ok();
     if !has(START) {

@@ -18,6 +18,7 @@
 mod code;
 mod compile;
 mod cpu;
+pub mod embed;
 mod error;
 pub mod export;
 mod heat;

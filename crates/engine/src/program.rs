@@ -221,17 +221,46 @@ impl<'c> Program<'c> {
         }
         let trapped = adapt(&mut module, cpu, cpu_features)?;
         module.internalise(&[&entry]);
-        // Nothing unwinds: no landing pad is ever reached, and none of them needs code.
-        module.run_passes("function(lower-invoke),globaldce", None)?;
-        module
-            .functions()
-            .iter()
-            .for_each(llvm::Function::remove_personality);
-        module.run_passes("function(simplifycfg),globaldce", None)?;
+        tidy(&mut module)?;
         timings.link = start.elapsed();
         Ok(Program {
             module,
             entry,
+            timings,
+            trapped,
+        })
+    }
+
+    /// Reads and verifies one module that others call: all it exports stays, and no entry is needed.
+    ///
+    /// `host` tells which symbols will be there.
+    ///
+    /// # Errors
+    /// As [`Program::load`].
+    pub fn library(
+        context: &'c Context,
+        source: &Source<'_>,
+        cpu: &Cpu,
+        cpu_features: u64,
+        host: &dyn Fn(&str) -> bool,
+    ) -> Result<Self, Error> {
+        let mut timings = Timings::default();
+        let checked = read(context, source, &mut timings)?;
+        check_symbols(std::slice::from_ref(&checked), host)?;
+        let start = Instant::now();
+        let Checked {
+            mut module,
+            exports,
+            ..
+        } = checked;
+        let trapped = adapt(&mut module, cpu, cpu_features)?;
+        let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+        module.internalise(&exports);
+        tidy(&mut module)?;
+        timings.link = start.elapsed();
+        Ok(Program {
+            module,
+            entry: String::new(),
             timings,
             trapped,
         })
@@ -242,7 +271,7 @@ impl<'c> Program<'c> {
         self.timings
     }
 
-    /// The symbol that starts the program.
+    /// The symbol that starts the program; empty for a library.
     pub fn entry(&self) -> &str {
         &self.entry
     }
@@ -256,6 +285,18 @@ impl<'c> Program<'c> {
     pub fn to_ir(&self) -> String {
         self.module.to_ir()
     }
+}
+
+/// Takes away what no guest needs.
+fn tidy(module: &mut Module<'_>) -> Result<(), Error> {
+    // Nothing unwinds: no landing pad is ever reached, and none of them needs code.
+    module.run_passes("function(lower-invoke),globaldce", None)?;
+    module
+        .functions()
+        .iter()
+        .for_each(llvm::Function::remove_personality);
+    module.run_passes("function(simplifycfg),globaldce", None)?;
+    Ok(())
 }
 
 /// Front-end CPU attributes go: the tier chooses for the CPU found. What a function asks for beyond this CPU is a

@@ -31,7 +31,7 @@ mod transform;
 pub use compress::zstd;
 pub use context::{Context, Diagnostic, Severity};
 pub use error::Error;
-pub use fatal::init;
+pub use fatal::{init, on_fatal};
 pub use jit::{Jit, SymbolKind};
 pub use module::{Function, Linkage, Module};
 pub use shape::Shape;

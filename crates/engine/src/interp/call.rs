@@ -77,6 +77,12 @@ fn in_others(address: usize) -> Option<(usize, usize)> {
         .map(|o| (o[0], o[2]))
 }
 
+/// Whether a function is of the image that `code` is of: only then do numbers of types mean the same.
+#[inline(always)]
+pub(crate) fn is_beside(code: &Code, entry: &FuncEntry) -> bool {
+    entry_of(code).is_some_and(|own| own.is_beside(entry))
+}
+
 /// Calls machine code through a thunk.
 ///
 /// # Safety

@@ -332,6 +332,16 @@ impl Demand {
         Ok(at)
     }
 
+    /// Makes the thunks of all call sites that were decoded.
+    pub fn all_thunks(&self) -> Result<(), Error> {
+        let mut ir = locked(&self.ir);
+        for n in ir.thunk_at.len()..ir.thunks.items.len() {
+            let at = self.make_thunk(n, &ir.thunks.items[n])?;
+            ir.thunk_at.push(at);
+        }
+        Ok(())
+    }
+
     /// Decodes all that is left.
     pub fn all(&self) -> Result<(), Error> {
         self.names

@@ -188,6 +188,12 @@ impl FuncEntry {
         self.demand.store(demand.cast_mut(), Ordering::Release);
     }
 
+    /// Whether both are of one image.
+    #[inline(always)]
+    pub(crate) fn is_beside(&self, other: &FuncEntry) -> bool {
+        self.demand.load(Ordering::Relaxed) == other.demand.load(Ordering::Relaxed)
+    }
+
     #[allow(unsafe_code)]
     fn demand(&self) -> Option<&Demand> {
         // SAFETY: set once by whoever owns the entry, to itself: it lives as long as the entry, at a fixed address.

@@ -7,7 +7,7 @@ use super::constants::Addresses;
 use super::demand::{Demand, Ir};
 use super::entry::FuncEntry;
 use super::signature::Signature;
-use crate::memory::{self, Region, RegionConfig, Symbol, Symbols, Unit};
+use crate::memory::{self, Budget, Region, RegionConfig, Symbol, Symbols, Unit};
 use crate::{Cpu, Error};
 use llvm::Module;
 use llvm::ir::{self, Value, View};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub type Resolve = Arc<dyn Fn(&str) -> Option<usize> + Send + Sync>;
 
 /// How to make an image.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// Count executions of basic blocks.
     pub count_blocks: bool,
@@ -31,6 +31,8 @@ pub struct Options {
     pub heat_step: u32,
     /// Decode functions at their first call instead of all at once.
     pub on_demand: bool,
+    /// What variables and code are counted in, if they are.
+    pub budget: Option<Arc<Budget>>,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             code_limit: 64 << 20,
             heat_step: super::HEAT_STEP,
             on_demand: false,
+            budget: None,
         }
     }
 }
@@ -288,13 +291,14 @@ impl Image {
         let mut ir = Ir::read(bitcode)?;
         let (types, unsupported) = number_functions(&mut ir);
         let (places, bytes, align) = place_variables(ir.view());
-        let region = Region::new(RegionConfig {
+        let config = RegionConfig {
             slots: ir.functions.len(),
             cells: ir.functions.len(),
             variable_bytes: bytes,
             variable_align: align,
             code_limit: options.code_limit,
-        })?;
+        };
+        let region = Region::within(config, options.budget.clone())?;
         let entries: Vec<Box<FuncEntry>> = (ir.functions.iter().zip(&types))
             .enumerate()
             .map(|(id, (f, (number, slots, variadic)))| {
@@ -344,7 +348,10 @@ impl Image {
         for p in places {
             initialise(&ir.addresses, &p, first_variable)?;
         }
-        let on_demand = options.on_demand && is_complete && !is_interrupted(ir.view());
+        // What is counted is there from the start: what a limit refuses later must not be needed to go on.
+        let is_counted = options.budget.is_some();
+        let on_demand =
+            options.on_demand && !is_counted && is_complete && !is_interrupted(ir.view());
 
         let by_stub: Vec<*const FuncEntry> = names.entries.iter().map(|b| &raw const **b).collect();
         let demand = Box::new(Demand::new(ir, names, cpu, options, unsupported, units));
@@ -356,6 +363,9 @@ impl Image {
         let image = Image { demand, by_stub };
         if !on_demand {
             image.demand.all()?;
+        }
+        if is_counted {
+            image.demand.all_thunks()?;
         }
         Ok(image)
     }

@@ -641,6 +641,7 @@ pub(crate) unsafe fn run(
                     match call::interpreted(address) {
                         Some(entry)
                             if entry.signature == site.signature
+                                && call::is_beside(code!(), entry)
                                 && !entry.variadic
                                 && (!entry.hot.load(Relaxed).is_null() || entry.is_missing()) =>
                         {

@@ -10,6 +10,7 @@
 //! Why not JITLink here: the word a call of a guest function goes through must be the function's slot, units are freed one
 //! by one, there is a limit, everything must be within reach of everything, and linking must not cost milliseconds.
 
+mod budget;
 mod elf;
 mod error;
 mod link;
@@ -21,6 +22,7 @@ mod stack;
 mod sync;
 mod unit;
 
+pub use budget::{Budget, Charge};
 pub use error::MemoryError;
 pub use link::{Symbol, Symbols, link};
 pub use reclaim::{Freed, Guard, Reclaimer};

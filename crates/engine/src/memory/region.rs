@@ -19,6 +19,7 @@
 #![allow(unsafe_code)]
 
 use super::MemoryError;
+use super::budget::{Budget, Charge};
 use super::pages::{FreePages, PAGE};
 use std::ops::Range;
 use std::ptr;
@@ -67,6 +68,10 @@ pub struct Region {
     code: Range<usize>,
     code_limit: usize,
     free: Mutex<FreePages>,
+    /// What code is counted in, beside the limit.
+    budget: Option<Arc<Budget>>,
+    /// What lies before the code.
+    _data: Option<Charge>,
 }
 
 fn system(what: &'static str, address: usize, bytes: usize) -> MemoryError {
@@ -120,6 +125,17 @@ impl Region {
     /// # Errors
     /// [`MemoryError::TooLarge`], [`MemoryError::System`].
     pub fn new(config: RegionConfig) -> Result<Arc<Self>, MemoryError> {
+        Region::within(config, None)
+    }
+
+    /// As [`Region::new`], counting slots, cells, variables and code in a budget, which may refuse them.
+    ///
+    /// # Errors
+    /// [`MemoryError::Full`] beside those of [`Region::new`].
+    pub fn within(
+        config: RegionConfig,
+        budget: Option<Arc<Budget>>,
+    ) -> Result<Arc<Self>, MemoryError> {
         let too_large = |needed: usize| MemoryError::TooLarge { needed, most: MOST };
         let align = config.variable_align.max(16).next_power_of_two();
         // Offsets from a base of which only the alignment of a page is known: large alignments get room to spare.
@@ -143,6 +159,7 @@ impl Region {
             .saturating_mul(SPACE_PER_LIMIT)
             .min((MOST - data - PAGE) & !(PAGE - 1));
         let bytes = data + PAGE + space;
+        let charge = budget.as_ref().map(|b| b.take(data)).transpose()?;
         // SAFETY: a new mapping.
         let base = unsafe { map_nothing(0, bytes)? };
         let variables = (base + cells_end).next_multiple_of(align);
@@ -157,6 +174,8 @@ impl Region {
             code: code..code + space,
             code_limit,
             free: Mutex::new(FreePages::new(space / PAGE, code_limit / PAGE)),
+            budget,
+            _data: charge,
         };
         // SAFETY: the fresh mapping's first part; nobody knows it yet.
         unsafe {
@@ -256,6 +275,7 @@ pub(super) struct Taken {
     region: Arc<Region>,
     address: usize,
     bytes: usize,
+    charge: Option<Charge>,
 }
 
 impl Taken {
@@ -276,6 +296,8 @@ impl Drop for Taken {
         if gone.is_ok() {
             let first = (self.address - self.region.code.start) / PAGE;
             self.region.free().give(first, self.bytes / PAGE);
+        } else if let Some(charge) = self.charge.take() {
+            charge.keep();
         }
     }
 }
@@ -296,6 +318,7 @@ impl Writing {
             .max(1)
             .checked_next_multiple_of(PAGE)
             .ok_or_else(|| full(bytes))?;
+        let charge = region.budget.as_ref().map(|b| b.take(bytes)).transpose()?;
         let first = region.free().take(bytes / PAGE);
         let first = first.ok_or_else(|| full(bytes))?;
         let address = region.code.start + first * PAGE;
@@ -303,6 +326,7 @@ impl Writing {
             region: region.clone(),
             address,
             bytes,
+            charge,
         };
         // SAFETY: the pages are ours alone and nothing refers to them.
         unsafe {

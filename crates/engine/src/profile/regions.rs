@@ -122,6 +122,11 @@ pub fn register(name: &str) -> Option<RegionId> {
     registry().register(name)
 }
 
+/// The name of a region.
+pub fn name(region: RegionId) -> &'static str {
+    registry().names[usize::from(region.0)]
+}
+
 impl Registry {
     fn register(&mut self, name: &str) -> Option<RegionId> {
         let index = match self.names.iter().position(|&known| known == name) {
@@ -152,7 +157,12 @@ pub fn begin(region: RegionId) {
 /// Closes a region on this thread.
 #[inline]
 pub fn end(region: RegionId) {
-    let time = now();
+    end_at(region, now());
+}
+
+/// Closes a region on this thread that ended at `time`, by [`now`]: what was done since is not part of it.
+#[inline]
+pub fn end_at(region: RegionId, time: u64) {
     let Some(shard) = shard() else { return };
     let top = shard.depth.load(Relaxed).wrapping_sub(1);
     match shard.open.get(top) {

@@ -216,7 +216,7 @@ impl Engine {
         if of_unit(kept.members.iter().map(|m| (m.as_str(), hash(m)))) != found.ir_hash {
             return Err("its IR hash is not that of what it names as its IR".to_owned());
         }
-        if shared.function(entry.id).mode != Mode::Auto {
+        if shared.function(entry.id).mode() != Mode::Auto {
             return Err("its tier was chosen by hand".to_owned());
         }
         let bytes = kept.object.len();

@@ -202,7 +202,7 @@ const SMALL: usize = 150;
 /// costs an eighth of what O3 does, and front ends optimise, so most is gained by it. The rest comes right after.
 fn first_step(shared: &Shared, id: u32, earned: Level) -> Level {
     let f = shared.function(id);
-    let is_free = f.mode == Mode::Auto && shared.config.shuffle.is_none();
+    let is_free = f.mode() == Mode::Auto && shared.config.shuffle.is_none();
     if is_free
         && shared.config.compilers > 0
         && f.state().level.is_none()
@@ -215,12 +215,13 @@ fn first_step(shared: &Shared, id: u32, earned: Level) -> Level {
 }
 
 fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
-    // It may have earned more while it waited.
-    let earned = match shared.config.shuffle {
-        Some(_) => level,
-        None => shared.earned(id).map_or(level, |l| l.max(level)),
-    };
     let f = shared.function(id);
+    // It may have earned more while it waited, or been told to keep less.
+    let earned = match (shared.config.shuffle, f.pinned()) {
+        (Some(_), _) => level,
+        (None, Some(pinned)) => pinned,
+        (None, None) => shared.earned(id).map_or(level, |l| l.max(level)),
+    };
     let level = first_step(shared, id, earned);
     {
         let mut state = f.state();
@@ -262,6 +263,7 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             let is_full = matches!(error, Error::Memory(MemoryError::Full { .. }));
             let mut state = f.state();
             state.wanted = None;
+            state.refusal = Some(error);
             if is_full {
                 // There may be room later, and it asks again then.
                 drop(state);

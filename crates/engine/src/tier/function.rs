@@ -7,7 +7,7 @@ use crate::profile::FunctionProfile;
 use llvm::ir::{Type, TypeKind, Value, ValueKind, View};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A parameter of one word.
@@ -127,6 +127,8 @@ pub(crate) struct State {
     pub kept: BTreeMap<u32, Arc<crate::snapshot::Kept>>,
     /// Level of the code that an earlier run left.
     pub restored: Option<Level>,
+    /// Why the last compile that was asked for gave nothing.
+    pub refusal: Option<crate::Error>,
     /// How often it was looked at by the shuffle of tests.
     pub shuffled: u64,
 }
@@ -135,7 +137,9 @@ pub(crate) struct State {
 pub(crate) struct Function {
     pub profile: FunctionProfile,
     pub survey: Survey,
-    pub mode: Mode,
+    mode: Mode,
+    /// The level it was told to keep: 1 and the level; 0 if there is none.
+    pinned: AtomicU8,
     thresholds: Mutex<Thresholds>,
     /// Work of the past, which says little about what comes: see `Shared::cool`.
     pub past: AtomicU64,
@@ -157,12 +161,31 @@ impl Function {
             profile,
             survey,
             mode,
+            pinned: AtomicU8::new(0),
             thresholds: Mutex::new(thresholds),
             past: AtomicU64::new(0),
             past_blocks: OnceLock::new(),
             native_blocks: OnceLock::new(),
             state: Mutex::new(State::default()),
         }
+    }
+
+    /// Which tiers it may have now.
+    pub fn mode(&self) -> Mode {
+        self.pinned().map_or(self.mode, Mode::Fixed)
+    }
+
+    /// The level it was told to keep.
+    pub fn pinned(&self) -> Option<Level> {
+        let number = self.pinned.load(Relaxed).checked_sub(1)?;
+        Level::ALL.get(usize::from(number)).copied()
+    }
+
+    /// Has it keep a level, or none from now on; gives what it was told before.
+    pub fn pin(&self, level: Option<Level>) -> Option<Level> {
+        let before = self.pinned();
+        self.pinned.store(level.map_or(0, |l| l as u8 + 1), Relaxed);
+        before
     }
 
     /// The counters of its blocks for O0 code, made at the first use.

@@ -36,7 +36,7 @@ pub use hooks::service;
 pub use locate::Place;
 
 use crate::interp::{self, Image, Resolve, Unsupported};
-use crate::memory::Reclaimer;
+use crate::memory::{Budget, Reclaimer, Unit};
 use crate::profile::function::Shape;
 use crate::profile::{CyclesReport, FunctionProfile, ProfileReport};
 use crate::snapshot::Prepared;
@@ -66,6 +66,23 @@ pub struct FunctionNow {
     pub level: Option<Level>,
     /// How long calls took that were measured.
     pub cycles: Option<CyclesReport>,
+    /// Backward jumps of its loops that were counted.
+    pub back_edges: u64,
+    /// Whether it was told to keep its level.
+    pub is_pinned: bool,
+    /// Bytes of the code that runs.
+    pub code_bytes: usize,
+    /// Instructions of its IR.
+    pub instructions: usize,
+}
+
+/// What a program shares with others of this process.
+#[derive(Debug, Clone, Default)]
+pub struct Shares {
+    /// Decides when old code is freed. Programs whose code runs on the same threads need the same one.
+    pub reclaimer: Arc<Reclaimer>,
+    /// What its variables and its code are counted in, beside the limit of its own.
+    pub budget: Option<Arc<Budget>>,
 }
 
 /// A program that runs and gets faster.
@@ -86,8 +103,22 @@ impl Engine {
         resolve: Resolve,
         config: Config,
     ) -> Result<Engine, Error> {
+        Engine::start_sharing(program, cpu, resolve, config, Shares::default())
+    }
+
+    /// As [`Engine::start_program`], beside other programs.
+    ///
+    /// # Errors
+    /// As [`Engine::start`].
+    pub fn start_sharing(
+        program: Program<'_>,
+        cpu: &Cpu,
+        resolve: Resolve,
+        config: Config,
+        shares: Shares,
+    ) -> Result<Engine, Error> {
         let Program { mut module, .. } = program;
-        Engine::start(&mut module, cpu, resolve, config)
+        Engine::start_module(&mut module, cpu, resolve, config, shares)
     }
 
     /// Makes a linked and verified module ready to run. `resolve` finds what it does not define.
@@ -103,10 +134,20 @@ impl Engine {
         resolve: Resolve,
         config: Config,
     ) -> Result<Engine, Error> {
+        Engine::start_module(module, cpu, resolve, config, Shares::default())
+    }
+
+    fn start_module(
+        module: &mut Module<'_>,
+        cpu: &Cpu,
+        resolve: Resolve,
+        config: Config,
+        shares: Shares,
+    ) -> Result<Engine, Error> {
         prepare(module, cpu)?;
         let bitcode = module.to_bitcode();
         let surveys = survey(View::new(module));
-        Engine::start_pristine(bitcode, surveys, cpu, resolve, config)
+        Engine::start_pristine(bitcode, surveys, cpu, resolve, config, shares)
     }
 
     /// Makes a program ready to run that an earlier run prepared, for this CPU and by this build: nothing is left to be
@@ -122,7 +163,7 @@ impl Engine {
     ) -> Result<Engine, Error> {
         let bitcode = prepared.bitcode.to_vec();
         let surveys = prepared.surveys.into_iter().collect();
-        Engine::start_pristine(bitcode, surveys, cpu, resolve, config)
+        Engine::start_pristine(bitcode, surveys, cpu, resolve, config, Shares::default())
     }
 
     /// As [`Engine::start`], for the pristine program.
@@ -132,6 +173,7 @@ impl Engine {
         cpu: &Cpu,
         resolve: Resolve,
         config: Config,
+        shares: Shares,
     ) -> Result<Engine, Error> {
         let outer = resolve;
         let resolve: Resolve = Arc::new(move |name| outer(name).or_else(|| service(name)));
@@ -145,6 +187,7 @@ impl Engine {
                 interp::HEAT_STEP
             },
             on_demand: true,
+            budget: shares.budget,
         };
         let image = Image::of_bitcode(&bitcode, cpu, resolve, options)?;
         let functions: Vec<Function> = image
@@ -175,7 +218,7 @@ impl Engine {
             functions,
             sites,
             queue: Queue::default(),
-            reclaimer: Reclaimer::new(),
+            reclaimer: shares.reclaimer,
             trace,
             probes,
             cooled_ns: AtomicU64::new(0),
@@ -222,6 +265,11 @@ impl Engine {
         self.shared.reclaimer.poll();
     }
 
+    /// What decides when its old code is freed: for other programs whose code runs on the same threads.
+    pub fn reclaimer(&self) -> &Arc<Reclaimer> {
+        &self.shared.reclaimer
+    }
+
     /// Compiles a function at a level and waits until it is published.
     ///
     /// # Errors
@@ -234,30 +282,96 @@ impl Engine {
             .ok_or_else(|| Error::Object {
                 message: format!("no function {name} in the program"),
             })?;
-        let job = Job::Function(entry.id, level);
-        self.shared.function(entry.id).state().stale = true;
+        match self.compile(entry.id, level) {
+            Some(l) if l >= level => Ok(()),
+            _ => Err(self.refusal(entry.id)),
+        }
+    }
+
+    /// Compiles a function at exactly this level, waits until it is published, and has it keep that level; `None` lets it
+    /// climb by its heat again.
+    ///
+    /// # Errors
+    /// No such function, or what LLVM or the limit of memory says: then it goes on as before.
+    pub fn pin(&self, name: &str, level: Option<Level>) -> Result<(), Error> {
+        let entry = self
+            .shared
+            .image
+            .function(name)
+            .ok_or_else(|| Error::Object {
+                message: format!("no function {name} in the program"),
+            })?;
+        let f = self.shared.function(entry.id);
+        let before = f.pin(level);
+        let Some(level) = level else {
+            self.shared.look(entry.id);
+            return Ok(());
+        };
+        let reached = self.compile(entry.id, level);
+        // Another thread may have asked for another level since: what was asked for last counts.
+        if reached == Some(level) || f.pinned() != Some(level) {
+            return Ok(());
+        }
+        f.pin(before);
+        Err(self.refusal(entry.id))
+    }
+
+    /// Compiles function `id` and waits for it; gives the level it has then.
+    fn compile(&self, id: u32, level: Level) -> Option<Level> {
+        let job = Job::Function(id, level);
+        {
+            let mut state = self.shared.function(id).state();
+            state.stale = true;
+            state.refusal = None;
+        }
         self.shared.queue.push(job);
         self.shared
             .queue
             .wait_for(job, || self.shared.reclaimer.poll());
-        let state = self.shared.function(entry.id).state();
-        match state.level {
-            Some(l) if l >= level => Ok(()),
-            _ => Err(Error::Object {
-                message: self.shared.function(entry.id).profile.report().state,
-            }),
-        }
+        self.shared.function(id).state().level
+    }
+
+    /// Why function `id` did not get the code that was asked for.
+    fn refusal(&self, id: u32) -> Error {
+        let f = self.shared.function(id);
+        let refusal = f.state().refusal.clone();
+        refusal.unwrap_or_else(|| Error::Object {
+            message: f.profile.report().state,
+        })
     }
 
     /// What is known of a function now; `None` if the program has none of this name.
     pub fn function(&self, name: &str) -> Option<FunctionNow> {
         let entry = self.shared.image.function(name)?;
         let f = self.shared.function(entry.id);
+        let (level, code_bytes) = {
+            let state = f.state();
+            let bytes = state.unit.as_ref().map_or(0, Unit::object_bytes);
+            (state.level, bytes)
+        };
         Some(FunctionNow {
             calls: entry.calls(),
-            level: f.state().level,
+            level,
             cycles: f.profile.cycles.report(),
+            back_edges: f.profile.back_edges.load(Relaxed),
+            is_pinned: f.pinned().is_some(),
+            code_bytes,
+            instructions: f.survey.instructions,
         })
+    }
+
+    /// Compiles that gave code, and the nanoseconds they took.
+    pub fn compiles(&self) -> (u64, u64) {
+        let memory = &self.shared.memory;
+        (
+            memory.compiles.load(Relaxed),
+            memory.compile_ns.load(Relaxed),
+        )
+    }
+
+    /// Bytes of pages with machine code.
+    pub fn code_bytes(&self) -> usize {
+        self.shared.image.names().region.code_used()
     }
 
     /// Has functions climb at other heats from now on, all that do not have a tier of their own.
@@ -274,7 +388,7 @@ impl Engine {
             .functions()
             .zip(&self.shared.functions)
             .filter(|(entry, f)| {
-                f.mode == Mode::Auto
+                f.mode() == Mode::Auto
                     && entry.calls() >= f.thresholds().calls[Level::O2 as usize]
                     && f.state().level < Some(Level::O3)
             })

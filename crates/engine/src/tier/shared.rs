@@ -20,8 +20,8 @@ use crate::interp::{Code, FuncEntry, Image, LoopHead, Watch};
 use crate::memory::{Reclaimer, Unit};
 use crate::profile::Tier;
 use crate::trace::{EventKind, Trace};
-use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 
 /// Calls whose arguments are recorded one by one, when a function starts.
 const SAMPLED_CALLS: u64 = 16;
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     /// By function.
     pub sites: Vec<Sites>,
     pub queue: Queue,
-    pub reclaimer: Reclaimer,
+    pub reclaimer: Arc<Reclaimer>,
     pub trace: Trace,
     /// None while nothing is measured.
     pub probes: Option<Probes>,
@@ -167,7 +167,7 @@ impl Shared {
     /// The level a function has earned.
     pub fn earned(&self, id: u32) -> Option<Level> {
         let f = self.function(id);
-        match f.mode {
+        match f.mode() {
             Mode::Interpret => None,
             Mode::Fixed(level) => Some(level),
             Mode::Auto => {
@@ -193,10 +193,10 @@ impl Shared {
             let looks = f.state().shuffled;
             return 1 + (calls % (4 << looks.min(20))) as i64;
         }
-        if self.config.profile && calls < SAMPLED_CALLS && !matches!(f.mode, Mode::Fixed(_)) {
+        if self.config.profile && calls < SAMPLED_CALLS && !matches!(f.mode(), Mode::Fixed(_)) {
             return 1;
         }
-        match f.mode {
+        match f.mode() {
             Mode::Auto if f.state().samples => return 1,
             Mode::Auto => {}
             Mode::Interpret if self.config.profile => return SAMPLING,
@@ -212,7 +212,7 @@ impl Shared {
     /// The first countdown of every function.
     pub fn arm_all(&self) {
         for (entry, f) in self.image.functions().zip(&self.functions) {
-            let first = match f.mode {
+            let first = match f.mode() {
                 Mode::Interpret if self.config.shuffle.is_none() && !self.config.profile => FAR,
                 _ => 1,
             };
@@ -224,7 +224,7 @@ impl Shared {
     pub fn set_thresholds(&self, thresholds: Thresholds) {
         for (id, f) in (0..).zip(&self.functions) {
             f.set_thresholds(thresholds);
-            let climbs = f.mode == Mode::Auto && self.config.shuffle.is_none();
+            let climbs = f.mode() == Mode::Auto && self.config.shuffle.is_none();
             if climbs && self.entry(id).calls() > 0 {
                 self.look(id);
             }
@@ -232,7 +232,7 @@ impl Shared {
     }
 
     /// Looks at a function whose countdown ended.
-    fn look(&self, id: u32) {
+    pub fn look(&self, id: u32) {
         let f = self.function(id);
         self.entry(id).arm(self.next_look(id));
         if let Some(seed) = self.config.shuffle {
@@ -244,7 +244,7 @@ impl Shared {
         let Some(level) = self.earned(id) else {
             return;
         };
-        let wait = matches!(f.mode, Mode::Fixed(_)) || self.config.compilers == 0;
+        let wait = matches!(f.mode(), Mode::Fixed(_)) || self.config.compilers == 0;
         self.request(id, level, wait);
     }
 
@@ -358,6 +358,7 @@ impl Shared {
         let old = state.unit.replace(unit);
         let before = state.level.replace(level);
         state.wanted = None;
+        state.refusal = None;
         state.evicted = false;
         state.is_special = built.is_special;
         state.samples = built.samples;
@@ -390,7 +391,7 @@ impl Shared {
         // The only call so far has no use for code that begins with the next one.
         let is_called_again = calls > 1 || !self.config.osr;
         if self.config.shuffle.is_none()
-            && matches!(f.mode, Mode::Auto)
+            && matches!(f.mode(), Mode::Auto)
             && is_called_again
             && let Some(level) = self.earned(id)
         {
@@ -400,7 +401,7 @@ impl Shared {
         let large = (f.survey.instructions as u64 / LARGE).max(1);
         let enough = f.thresholds().back_edges[2].saturating_mul(large);
         let is_hot = self.config.force_osr || rounds / calls >= enough;
-        if !self.config.osr || !is_hot || f.mode == Mode::Interpret {
+        if !self.config.osr || !is_hot || f.mode() == Mode::Interpret {
             return None;
         }
         if from == Tier::O1 && f.state().stays {
@@ -437,7 +438,7 @@ impl Shared {
 
     /// The level of code that takes over a loop.
     pub fn osr_level(&self, id: u32, header: u32) -> Level {
-        match self.function(id).mode {
+        match self.function(id).mode() {
             _ if self.config.force_osr => Level::ALL[(id + header) as usize % 4],
             Mode::Fixed(level) => level,
             _ => Level::O3,
@@ -496,7 +497,7 @@ impl Watch for Watcher {
         };
         shared.reclaimer.poll();
         // What it looks like decides with its heat.
-        if shared.function(entry.id).mode == Mode::Auto && entry.is_missing() {
+        if shared.function(entry.id).mode() == Mode::Auto && entry.is_missing() {
             entry.make();
         }
         if let Some(args) = args.filter(|_| shared.config.profile) {
@@ -694,7 +695,7 @@ impl Shared {
         }
         let calls = self.entry(id).calls();
         let rounds = f.profile.back_edges.load(Relaxed);
-        f.profile.set_state(match f.mode {
+        f.profile.set_state(match f.mode() {
             _ if calls == 0 => "never called".to_owned(),
             Mode::Interpret => "interpreted, as was asked for".to_owned(),
             _ if state.wanted.is_some() => "hot: waits to be compiled".to_owned(),

@@ -130,7 +130,7 @@ impl<'c> Builder<'c> {
             // What cannot be promoted stays a call through its pointer.
             let _ = module.promote_call(&name, t.site, &callees, t.total);
         }
-        let climbs = config.shuffle.is_some() || f.mode == super::config::Mode::Auto;
+        let climbs = config.shuffle.is_some() || f.mode() == super::config::Mode::Auto;
         let counts_blocks = level == Level::O0 && config.profile && climbs;
         if counts_blocks {
             module.number_blocks(&name)?;
@@ -143,7 +143,7 @@ impl<'c> Builder<'c> {
         }
         // Loops may have made it hot before its arguments were seen often enough.
         let is_unknown = config.specialise
-            && f.mode == super::config::Mode::Auto
+            && f.mode() == super::config::Mode::Auto
             && !shared.knows_arguments(id)
             && specialise::could_pay(shared, f, size);
         let samples = optimises && config.profile && is_unknown;
