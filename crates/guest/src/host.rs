@@ -300,6 +300,87 @@ pub mod sys {
         3
     }
 
+    // The program is machine code: there is nothing to load modules with.
+    const NO_ENGINE: c_int = -38;
+    static WHY: &core::ffi::CStr =
+        c"there is no engine: the program is ordinary machine code (feature `host`)";
+
+    pub unsafe fn jit_create(_memory_limit: usize) -> i64 {
+        NO_ENGINE.into()
+    }
+
+    pub unsafe fn jit_load_bitcode(
+        _engine: i64,
+        _name: *const c_char,
+        _bytes: *const u8,
+        _length: usize,
+    ) -> i64 {
+        NO_ENGINE.into()
+    }
+
+    pub unsafe fn jit_load_file(_engine: i64, _path: *const c_char) -> i64 {
+        NO_ENGINE.into()
+    }
+
+    pub unsafe fn jit_define_symbol(
+        _engine: i64,
+        _symbol: *const c_char,
+        _address: *const c_void,
+    ) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_find_function(_engine: i64, _name: *const c_char) -> *mut c_void {
+        core::ptr::null_mut()
+    }
+
+    pub unsafe fn jit_recompile(_engine: i64, _name: *const c_char, _level: c_int) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_get_function_info(
+        _engine: i64,
+        _name: *const c_char,
+        _info: *mut crate::jit::FunctionInfo,
+    ) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_list_functions(_engine: i64, _names: *mut c_char, _size: usize) -> i64 {
+        NO_ENGINE.into()
+    }
+
+    pub unsafe fn jit_record_call(_engine: i64, _name: *const c_char, _cycles: u64) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_should_reoptimize(_engine: i64, _name: *const c_char) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_get_statistics(
+        _engine: i64,
+        _statistics: *mut crate::jit::Statistics,
+    ) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_destroy(_engine: i64) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_unload(_engine: i64, _module: i64) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_auto_optimize(_engine: i64) -> c_int {
+        NO_ENGINE
+    }
+
+    pub unsafe fn jit_last_error() -> *const c_char {
+        WHY.as_ptr()
+    }
+
     pub unsafe fn bf_arg_count() -> usize {
         super::args().len()
     }

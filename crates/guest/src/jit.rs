@@ -1,13 +1,16 @@
-//! The engine that runs the program: `jit_runtime.h`, with the same names.
+//! The engine that runs the program, and engines of its own: `jit_runtime.h`, with the same names.
 //!
 //! Names of functions are symbols: of Rust functions those that are exported unmangled (`#[unsafe(no_mangle)]`) are known.
 //! In an exported program there is no engine: everything is compiled at O3, counts and cycles are 0. With the feature `host`
 //! the program is ordinary machine code, and it is the same.
 
+mod engine;
+
 use core::ffi::CStr;
 use core::fmt;
 
 use crate::sys;
+pub use engine::*;
 
 /// How far a function got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

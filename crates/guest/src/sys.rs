@@ -90,4 +90,44 @@ unsafe extern "C" {
     pub fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int;
     /// 0 to 3, -1 interpreted, -2 no such function.
     pub fn jit_get_optimization_level(name: *const c_char) -> c_int;
+
+    /// An engine whose modules hold at most so many bytes: its number, or a negative error as all that follow.
+    pub fn jit_create(memory_limit: usize) -> i64;
+    /// Unloads everything and forgets the engine.
+    pub fn jit_destroy(engine: i64) -> c_int;
+    /// Loads a module from memory: its number.
+    pub fn jit_load_bitcode(
+        engine: i64,
+        name: *const c_char,
+        bytes: *const u8,
+        length: usize,
+    ) -> i64;
+    /// Loads a module from a file: its number.
+    pub fn jit_load_file(engine: i64, path: *const c_char) -> i64;
+    /// Takes a module away.
+    pub fn jit_unload(engine: i64, module: i64) -> c_int;
+    /// Has modules find something of the program's.
+    pub fn jit_define_symbol(engine: i64, symbol: *const c_char, address: *const c_void) -> c_int;
+    /// Address of a function; null if there is none.
+    pub fn jit_find_function(engine: i64, name: *const c_char) -> *mut c_void;
+    /// Compiles at 0 to 3, which it keeps; -3: by heat.
+    pub fn jit_recompile(engine: i64, name: *const c_char, level: c_int) -> c_int;
+    /// What is known of a function.
+    pub fn jit_get_function_info(
+        engine: i64,
+        name: *const c_char,
+        info: *mut crate::jit::FunctionInfo,
+    ) -> c_int;
+    /// Names with NUL, as many whole ones as fit; the bytes all of them need.
+    pub fn jit_list_functions(engine: i64, names: *mut c_char, size: usize) -> i64;
+    /// Tells of a call that took so many cycles.
+    pub fn jit_record_call(engine: i64, name: *const c_char, cycles: u64) -> c_int;
+    /// 1 if a function has earned a better level.
+    pub fn jit_should_reoptimize(engine: i64, name: *const c_char) -> c_int;
+    /// Compiles what has; the number of functions that got there.
+    pub fn jit_auto_optimize(engine: i64) -> c_int;
+    /// What an engine holds and did.
+    pub fn jit_get_statistics(engine: i64, statistics: *mut crate::jit::Statistics) -> c_int;
+    /// Why the last call failed on this thread; never null.
+    pub fn jit_last_error() -> *const c_char;
 }

@@ -9,7 +9,7 @@ use crate::export;
 use crate::files::Files;
 use crate::grow::{self, Policy};
 use crate::persist::{self, Identity, Keeper, Remembering};
-use crate::platform::{self, api, call, clock, fault, interrupt, memory, pool};
+use crate::platform::{self, api, call, clock, embed, fault, interrupt, memory, pool};
 use crate::report::{self, Reporter};
 use engine::interp::Resolve;
 use engine::profile::TextOptions;
@@ -436,6 +436,7 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
     };
     // The only call: a second host cannot be there.
     let _ = api::install(guest);
+    embed::install(host.cpu.clone(), host.features);
     if options.timings {
         let mut stages = vec![("start_to_main", started), ("volume", volume)];
         stages.extend(&ready.stages);

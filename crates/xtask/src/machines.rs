@@ -18,6 +18,7 @@ use crate::build::{read, write_if_changed};
 use crate::embedded_test;
 use crate::examples_test;
 use crate::guests;
+use crate::jit_test;
 use crate::machine_test::{MachineTest, Outcome, run_all};
 use crate::native_test;
 use crate::paths::Paths;
@@ -132,6 +133,9 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     if wanted("machine/examples/") {
         tests.extend(examples_test::machine_tests(paths)?);
     }
+    if wanted("machine/jit/") {
+        tests.extend(jit_test::machine_tests(paths)?);
+    }
     if wanted("machine/cold-code/") {
         let image = guests::image(paths, "cold-probe.img", bareflow_with_cold_code(paths)?)?;
         tests.extend(guests::machine_tests(&image, "cold-code"));
@@ -165,7 +169,7 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
 }
 
 /// Groups of machine tests.
-const GROUPS: [&str; 10] = [
+const GROUPS: [&str; 11] = [
     "machine/native/",
     "machine/boot/",
     "machine/guest/",
@@ -175,6 +179,7 @@ const GROUPS: [&str; 10] = [
     "machine/evicted/",
     "machine/embedded/",
     "machine/examples/",
+    "machine/jit/",
     "machine/slots/",
 ];
 
@@ -186,7 +191,9 @@ fn is_group(filter: &str) -> bool {
 /// Runs the tests of guests as Linux processes.
 pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let mut counts = runtime_test::hosted_suite(paths, filter)?;
-    if filter.is_some_and(|f| f.starts_with("hosted/runtime")) {
+    counts.add(jit_test::hosted_suite(paths, filter)?);
+    let is_theirs = |f: &str| f.starts_with("hosted/runtime") || f.starts_with("hosted/jit");
+    if filter.is_some_and(is_theirs) {
         return Ok(counts);
     }
     counts.add(examples_test::hosted_suite(paths, filter)?);

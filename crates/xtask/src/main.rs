@@ -25,6 +25,7 @@ mod grub;
 mod guest_bitcode;
 mod guests;
 mod guide_test;
+mod jit_test;
 mod ksyms;
 mod libc_bitcode;
 mod libc_sources;

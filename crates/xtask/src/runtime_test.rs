@@ -1,4 +1,4 @@
-//! Every function of `runtime.h` and `jit_runtime.h`, from C and from Rust.
+//! Every function of `runtime.h` and of the first part of `jit_runtime.h`, from C and from Rust (the second: `jit_test.rs`).
 //!
 //! The programs, guests/runtime.c and guests/runtime-rust, check what each function does and say which check failed.
 
@@ -40,7 +40,7 @@ fn image(paths: &Paths, language: &str, source: &str) -> Result<PathBuf> {
 }
 
 /// Runs a command and holds what it says and its exit code against what is expected.
-fn judge(command: &mut Command, expect: &[&str], code: u8) -> Result<()> {
+pub(crate) fn judge(command: &mut Command, expect: &[&str], code: u8) -> Result<()> {
     let done = command.stdin(Stdio::null()).output()?;
     let text = [done.stdout, done.stderr].concat();
     let text = String::from_utf8_lossy(&text);
@@ -144,7 +144,8 @@ mod tests {
 
     #[test]
     fn every_function_of_the_headers_is_called_in_both_languages() {
-        let engine = declared(JIT_RUNTIME_H);
+        let mut engine = declared(JIT_RUNTIME_H);
+        engine.truncate(engine.iter().position(|n| *n == "jit_create").unwrap());
         assert!(engine.contains(&"jit_set_threshold"), "{engine:?}");
         let c = include_str!("../guests/runtime.c");
         let rust = include_str!("../guests/runtime-rust/src/lib.rs");

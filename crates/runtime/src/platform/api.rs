@@ -11,6 +11,7 @@ use crate::files::{Errno, Files, OpenFlags};
 use engine::{HostSymbol, SymbolKind};
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What the guest's calls work on.
@@ -26,6 +27,8 @@ pub struct Host {
 }
 
 static HOST: OnceLock<Host> = OnceLock::new();
+/// [`Host::threads`]: told in a load.
+static THREADS: AtomicU32 = AtomicU32::new(1);
 static POOL: OnceLock<Pool> = OnceLock::new();
 static INPUT: Mutex<Input> = Mutex::new(Input {
     bytes: VecDeque::new(),
@@ -40,6 +43,7 @@ struct Input {
 
 /// Sets up what guests see; once, before the entry is called. Gives back the host if there is one already.
 pub fn install(host: Host) -> Result<(), Host> {
+    THREADS.store(host.threads, Ordering::Relaxed);
     HOST.set(host)
 }
 
@@ -51,6 +55,11 @@ fn host() -> &'static Host {
         threads: 1,
         features: 0,
     })
+}
+
+/// The program's files.
+pub fn files() -> &'static Files {
+    &host().files
 }
 
 /// The guest's bytes as a slice.
@@ -346,7 +355,7 @@ unsafe extern "C" fn bf_random_seed() -> u64 {
 }
 
 unsafe extern "C" fn bf_cpu_count() -> u32 {
-    host().threads
+    THREADS.load(Ordering::Relaxed)
 }
 
 unsafe extern "C" fn bf_cpu_features() -> u64 {
@@ -437,6 +446,14 @@ pub fn symbols() -> Vec<HostSymbol> {
         list.extend(own! {
             jit_profile_begin jit_profile_end jit_get_call_count jit_get_avg_cycles jit_optimize_hot_functions
             jit_set_threshold jit_get_optimization_level
+        });
+    }
+    {
+        use super::embed::*;
+        list.extend(own! {
+            jit_create jit_destroy jit_load_bitcode jit_load_file jit_unload jit_define_symbol jit_find_function
+            jit_recompile jit_get_function_info jit_list_functions jit_record_call jit_auto_optimize
+            jit_should_reoptimize jit_get_statistics jit_last_error
         });
     }
     let helper = |(name, address)| HostSymbol {

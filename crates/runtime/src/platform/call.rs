@@ -1,13 +1,16 @@
 //! The step from the runtime into the guest's code, and out of the process.
 //!
 //! With tiers, old code is freed when no thread can be in it; so every thread runs guest code inside [`guest`], and
-//! functions of the guest interface [`poll`]. A program compiled ahead has no engine, and both do nothing.
+//! functions of the guest interface [`poll`]. Engines that the program makes itself ([`super::embed`]) share what decides that. A
+//! program compiled ahead has no engine of its own: then it is about theirs only.
 
+use engine::memory::Reclaimer;
 use engine::tier::Engine;
 use std::cell::Cell;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 static ENGINE: OnceLock<&'static Engine> = OnceLock::new();
+static RECLAIMER: OnceLock<Arc<Reclaimer>> = OnceLock::new();
 static AT_END: OnceLock<Box<dyn Fn() + Send + Sync>> = OnceLock::new();
 
 thread_local! {
@@ -19,6 +22,7 @@ thread_local! {
 pub fn set_engine(engine: &'static Engine) {
     // The only call: there is one program.
     let _ = ENGINE.set(engine);
+    let _ = RECLAIMER.set(engine.reclaimer().clone());
 }
 
 /// The engine whose code runs, if there is one.
@@ -26,12 +30,17 @@ pub fn engine() -> Option<&'static Engine> {
     ENGINE.get().copied()
 }
 
+/// What decides when old code of the program, and of engines it makes, is freed.
+pub fn reclaimer() -> &'static Arc<Reclaimer> {
+    RECLAIMER.get_or_init(Arc::default)
+}
+
 /// Runs `f`, which calls guest code.
 pub fn guest<R>(f: impl FnOnce() -> R) -> R {
     let before = INSIDE.replace(true);
-    let result = match engine() {
-        Some(engine) => engine.call(f),
-        None => f(),
+    let result = {
+        let _inside = reclaimer().enter();
+        f()
     };
     INSIDE.set(before);
     result
@@ -45,8 +54,8 @@ pub fn runs_guest() -> bool {
 /// Lets the engine know which old code this thread still needs; a load and a branch if nobody asks.
 #[inline]
 pub fn poll() {
-    if let Some(engine) = engine() {
-        engine.poll();
+    if let Some(reclaimer) = RECLAIMER.get() {
+        reclaimer.poll();
     }
 }
 

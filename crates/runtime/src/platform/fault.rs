@@ -276,6 +276,7 @@ extern "C" fn on_fault(
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
 ) {
+    super::embed::end_if_loading(signal, on_fault);
     if !is_guests() {
         compiler_failed();
     }
@@ -338,6 +339,7 @@ pub fn install(stack_top: usize) {
             libc::SIGBUS,
             libc::SIGILL,
             libc::SIGFPE,
+            libc::SIGTRAP,
             libc::SIGABRT,
         ] {
             libc::sigaction(signal, &action, ptr::null_mut());

@@ -5,9 +5,10 @@
 
 use super::call;
 use engine::Level;
-use engine::profile::{CyclesReport, regions};
+use engine::profile::{CyclesReport, cycles, regions};
 use engine::tier::Thresholds;
 use std::ffi::{CStr, c_char, c_int};
+use std::sync::{Mutex, PoisonError};
 
 /// The answers of `jit_get_optimization_level` that are no level.
 const INTERPRETED: c_int = -1;
@@ -15,6 +16,20 @@ const UNKNOWN: c_int = -2;
 const EINVAL: c_int = 22;
 /// Backward jumps that count as much as one call.
 const BACK_EDGES: u64 = 100;
+
+/// What the program set, for engines it makes.
+static THRESHOLDS: Mutex<Option<Thresholds>> = Mutex::new(None);
+
+/// Heat at which functions climb.
+pub fn thresholds() -> Thresholds {
+    let set = THRESHOLDS.lock().unwrap_or_else(PoisonError::into_inner);
+    set.unwrap_or_default()
+}
+
+/// A level as the guest sees it.
+pub fn number(level: Option<Level>) -> c_int {
+    level.map_or(INTERPRETED, |level| level as c_int)
+}
 
 /// # Safety
 /// As said at the head of the file.
@@ -28,12 +43,17 @@ unsafe fn text<'a>(name: *const c_char) -> &'a str {
 
 pub unsafe extern "C" fn jit_profile_begin(region: *const c_char) {
     // SAFETY: see the head of the file.
-    regions::region_begin(unsafe { text(region) });
+    if let Some(region) = unsafe { super::regions::of(region) } {
+        regions::begin(region);
+    }
 }
 
 pub unsafe extern "C" fn jit_profile_end(region: *const c_char) {
+    let time = cycles::now();
     // SAFETY: see the head of the file.
-    regions::region_end(unsafe { text(region) });
+    if let Some(region) = unsafe { super::regions::of(region) } {
+        regions::end_at(region, time);
+    }
 }
 
 /// What was measured of a region.
@@ -70,11 +90,13 @@ pub extern "C" fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int
         return -EINVAL;
     }
     let calls = [(warm / 10).max(1), warm, hot, very_hot];
+    let thresholds = Thresholds {
+        calls,
+        back_edges: calls.map(|calls| calls.saturating_mul(BACK_EDGES)),
+    };
+    *THRESHOLDS.lock().unwrap_or_else(PoisonError::into_inner) = Some(thresholds);
     if let Some(engine) = call::engine() {
-        engine.set_thresholds(Thresholds {
-            calls,
-            back_edges: calls.map(|calls| calls.saturating_mul(BACK_EDGES)),
-        });
+        engine.set_thresholds(thresholds);
     }
     0
 }
@@ -86,7 +108,7 @@ pub unsafe extern "C" fn jit_get_optimization_level(name: *const c_char) -> c_in
     };
     // SAFETY: see the head of the file.
     match engine.function(unsafe { text(name) }) {
-        Some(function) => function.level.map_or(INTERPRETED, |level| level as c_int),
+        Some(function) => number(function.level),
         None => UNKNOWN,
     }
 }

@@ -3,7 +3,8 @@
 //! `api` is the guest interface, `pool` and `threads` its threads, `devices` keys, serial line and sleep, `fault` what happens when a guest faults, `clock` where time
 //! starts, `memory` large allocations, `call` the step into compiled code, `machine` what the bare machine's kernel
 //! measured, `build` which build this is, `watch` what the program's output tells, `jit` the engine as
-//! the guest sees it.
+//! the guest sees it, `embed` engines of the guest's own,
+//! `regions` stretches it marks.
 
 #![allow(unsafe_code)]
 
@@ -12,12 +13,14 @@ pub mod build;
 pub mod call;
 pub mod clock;
 pub mod devices;
+pub mod embed;
 pub mod fault;
 pub mod interrupt;
 pub mod jit;
 pub mod machine;
 pub mod memory;
 pub mod pool;
+mod regions;
 pub mod threads;
 pub mod watch;
 
