@@ -13,6 +13,7 @@ use crate::bench_endurance;
 use crate::bench_libc;
 use crate::bench_native;
 use crate::bench_peers;
+use crate::bench_runtime;
 use crate::bench_tiers;
 use crate::bench_warm;
 use crate::golden;
@@ -35,12 +36,13 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("disk") => bench_disk::bench(paths),
         Some("native") => bench_native::bench(paths, rounds),
         Some("peers") => bench_peers::bench(paths),
+        Some("runtime") => bench_runtime::bench(paths),
         Some("tiers") => bench_tiers::bench(paths),
         Some("warm") => bench_warm::bench(paths, rounds),
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(
-                "no bench {other}; there are: boot, boots, disk, engine, kills, libc, memory, native, peers, tiers, tinyllama, warm"
+                "no bench {other}; there are: boot, boots, disk, engine, kills, libc, memory, native, peers, runtime, tiers, tinyllama, warm"
             )
         }
     }

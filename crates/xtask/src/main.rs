@@ -8,6 +8,7 @@ mod bench_engine;
 mod bench_libc;
 mod bench_native;
 mod bench_peers;
+mod bench_runtime;
 mod bench_tiers;
 mod bench_warm;
 mod boot_stages;
