@@ -107,6 +107,8 @@ double erf(double x) __NOTHROW;
 float erff(float x) __NOTHROW;
 double erfc(double x) __NOTHROW;
 float erfcf(float x) __NOTHROW;
+/* Sign of the gamma function, by the last lgamma: 1 or -1; one for all threads. */
+extern int signgam;
 double lgamma(double x) __NOTHROW;
 float lgammaf(float x) __NOTHROW;
 double tgamma(double x) __NOTHROW;

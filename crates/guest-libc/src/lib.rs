@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   LLVM-libc's sources (entrypoints.txt) --clang-22--+
+//!   CORE-MATH's sources (core-math.txt) ----clang-22--+
 //!   glue/*.cpp: streams, time, start and end ---------+-- one bitcode file: libc.bc
 //!   this crate: heap, functions of double --rustc-----+
 //! ```

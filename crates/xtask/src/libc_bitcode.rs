@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   crates/guest-libc: entrypoints.txt -- LLVM-libc's sources --clang++-22--+
+//!                      core-math.txt -- CORE-MATH's sources -----clang-22---+
 //!                      glue/*.cpp ------------------------------clang++-22--+- llvm-link-22, opt-22 -- libc/libc.bc
 //!                      src/*.rs (heap, mathematics) ------------rustc-------+
 //!                      include/*.h -------------------------------------------------------------------- libc/include/
@@ -22,44 +23,35 @@ use anyhow::{Context, Result, bail, ensure};
 use bareflow::guest::rust::{Package, library};
 
 use crate::build::{is_newer, read, write_if_changed};
+use crate::core_math;
 use crate::libc_sources;
 use crate::paths::Paths;
 use crate::sh::{self, run};
 
 /// Where the flags stand: what they made is old when this file changed.
-const MYSELF: &str = "crates/xtask/src/libc_bitcode.rs";
+const MYSELF: [&str; 2] = [
+    "crates/xtask/src/libc_bitcode.rs",
+    "crates/xtask/src/core_math.rs",
+];
 
 /// What the Rust crate defines of the library.
 const RUST: &[&str] = &[
     "acos",
-    "acosh",
     "aligned_alloc",
     "asin",
-    "asinh",
     "atan",
     "atan2",
-    "atanh",
     "calloc",
-    "cosh",
     "erf",
-    "erfc",
-    "erfcf",
-    "exp10",
     "fma",
     "fmaf",
     "free",
-    "lgamma",
-    "lgammaf",
     "malloc",
     "pow",
     "powf",
     "realloc",
     "scalbln",
     "scalblnf",
-    "sinh",
-    "tanh",
-    "tgamma",
-    "tgammaf",
 ];
 
 /// Nothing is a builtin, in the library as in the programs (`bareflow::guest`): a loop in `memcpy` stays one, LLVM never calls
@@ -103,7 +95,7 @@ pub fn make(paths: &Paths) -> Result<()> {
     let home = paths.root.join("crates/guest-libc");
     let folder = paths.artifacts().join("libc");
     let mut inputs = files_below(&home)?;
-    inputs.push(paths.root.join(MYSELF));
+    inputs.extend(MYSELF.map(|file| paths.root.join(file)));
     let made = folder.join("libc.bc");
     if inputs.iter().all(|input| is_newer(&made, input)) {
         return Ok(());
@@ -126,8 +118,23 @@ pub fn make(paths: &Paths) -> Result<()> {
     // Other flags, other objects.
     let mut flags = DefaultHasher::new();
     CLANG.hash(&mut flags);
+    core_math::flags("").hash(&mut flags);
     let objects = paths.scratch(&format!("libc/{:016x}", flags.finish()))?;
-    let mut parts = compile_all(&home, &sources, &objects)?;
+    let list = std::fs::read_to_string(home.join("core-math.txt"))?;
+    let functions = match core_math::fetch(paths, &list) {
+        Ok(functions) => functions,
+        Err(error) => {
+            eprintln!("warning: no C library for guests: CORE-MATH's sources: {error:#}");
+            return Ok(());
+        }
+    };
+    let mut jobs = listed_jobs(&home, &sources, &objects)?;
+    jobs.extend(functions.into_iter().map(|function| Job {
+        object: objects.join(format!("core_math_{}.bc", function.name)),
+        source: function.source,
+        flags: core_math::flags(&function.name).to_vec(),
+    }));
+    let mut parts = compile_all(&home, &sources, jobs)?;
     parts.push(rust_part(paths)?);
     let joined = scratch.join("joined.bc");
     run(Command::new("llvm-link-22")
@@ -170,25 +177,46 @@ fn listed(text: &str) -> Result<Vec<String>> {
     Ok(files)
 }
 
-/// Compiles LLVM-libc's files and the glue on all processors; those that are up to date stay.
-fn compile_all(home: &Path, sources: &Path, scratch: &Path) -> Result<Vec<PathBuf>> {
+/// A file to be compiled.
+struct Job {
+    source: PathBuf,
+    object: PathBuf,
+    /// Flags of this file alone, behind those of all.
+    flags: Vec<String>,
+}
+
+/// LLVM-libc's files and the glue.
+fn listed_jobs(home: &Path, sources: &Path, scratch: &Path) -> Result<Vec<Job>> {
     let list = std::fs::read_to_string(home.join("entrypoints.txt"))?;
-    let mut jobs: Vec<(PathBuf, PathBuf)> = Vec::new();
+    let mut jobs: Vec<Job> = Vec::new();
     for file in listed(&list)? {
         let source = sources.join("src").join(&file);
         ensure!(source.exists(), "{} is not in LLVM-libc", source.display());
-        jobs.push((
+        let object = scratch.join(format!("{}.bc", file.replace('/', "_")));
+        let flags = Vec::new();
+        jobs.push(Job {
             source,
-            scratch.join(format!("{}.bc", file.replace('/', "_"))),
-        ));
+            object,
+            flags,
+        });
     }
     for source in files_below(&home.join("glue"))? {
         if source.extension() == Some(OsStr::new("cpp")) {
             let stem = source.file_stem().unwrap_or_default().to_string_lossy();
             let object = scratch.join(format!("glue_{stem}.bc"));
-            jobs.push((source, object));
+            let flags = Vec::new();
+            jobs.push(Job {
+                source,
+                object,
+                flags,
+            });
         }
     }
+    Ok(jobs)
+}
+
+/// Compiles on all processors; what is up to date stays.
+fn compile_all(home: &Path, sources: &Path, jobs: Vec<Job>) -> Result<Vec<PathBuf>> {
     let mut shared = files_below(&home.join("include"))?;
     shared.extend(files_below(&home.join("override"))?);
     shared.extend(
@@ -202,13 +230,14 @@ fn compile_all(home: &Path, sources: &Path, scratch: &Path) -> Result<Vec<PathBu
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some((source, object)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let Job { source, object, .. } = job;
                     let fresh =
                         is_newer(object, source) && shared.iter().all(|s| is_newer(object, s));
                     if fresh {
                         continue;
                     }
-                    if let Err(error) = compile(home, sources, source, object) {
+                    if let Err(error) = compile(home, sources, job) {
                         // A poisoned lock holds messages all the same.
                         failed
                             .lock()
@@ -227,10 +256,15 @@ fn compile_all(home: &Path, sources: &Path, scratch: &Path) -> Result<Vec<PathBu
             failed.join("\n")
         );
     }
-    Ok(jobs.into_iter().map(|(_, object)| object).collect())
+    Ok(jobs.into_iter().map(|job| job.object).collect())
 }
 
-fn compile(home: &Path, sources: &Path, source: &Path, object: &Path) -> Result<()> {
+fn compile(home: &Path, sources: &Path, job: &Job) -> Result<()> {
+    let Job {
+        source,
+        object,
+        flags,
+    } = job;
     let mut clang = Command::new("clang++-22");
     clang.args(CLANG).arg("-isystem").arg(home.join("include"));
     clang
@@ -243,7 +277,7 @@ fn compile(home: &Path, sources: &Path, source: &Path, object: &Path) -> Result<
     if with_sets.iter().any(|folder| source.starts_with(folder)) {
         clang.arg("-funsigned-char");
     }
-    clang.arg(source).arg("-o").arg(object);
+    clang.args(flags).arg(source).arg("-o").arg(object);
     let done = clang
         .output()
         .with_context(|| format!("cannot start: {}", sh::display(&clang)))?;

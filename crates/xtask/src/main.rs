@@ -15,6 +15,7 @@ mod boot_stages;
 mod build;
 mod c_bitcode;
 mod check;
+mod core_math;
 mod demo;
 mod differential;
 mod embedded_test;
