@@ -24,8 +24,14 @@ const ALLOWED: [&str; 12] = [
 
 /// Checks every package in the lock file; prints how many were looked at.
 pub fn check(paths: &Paths) -> Result<()> {
-    let text =
-        sh::output(sh::cargo(&paths.root).args(["metadata", "--format-version", "1", "--locked"]))?;
+    // All features: what is fetched for its sources alone counts, too.
+    let text = sh::output(sh::cargo(&paths.root).args([
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--all-features",
+    ]))?;
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata printed no JSON")?;
     let packages = metadata["packages"]
         .as_array()
