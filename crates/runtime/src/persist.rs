@@ -486,6 +486,7 @@ fn linger(engine: &Engine, is_growing: bool) {
             std::thread::sleep(Duration::from_millis(5));
         }
     };
+    engine.compile_the_rest();
     wait(match is_growing {
         true => BEGIN_GROWING,
         false => BEGIN,

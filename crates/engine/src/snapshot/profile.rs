@@ -71,6 +71,7 @@ pub(crate) fn restore(shared: &Shared, id: u32, kept: &KeptFunction) -> bool {
     entry.seed_calls(kept.calls);
     p.back_edges.fetch_add(kept.back_edges, Relaxed);
     p.osr_entries.fetch_add(kept.osr_entries, Relaxed);
+    f.pace.begin(kept.calls.saturating_add(kept.back_edges));
     f.state().generic = kept.is_generic;
     if !has_shape(f, p, kept) {
         return false;

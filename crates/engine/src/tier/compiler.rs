@@ -74,7 +74,8 @@ pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
 /// all there had better spend itself. False when the engine stops.
 fn wait_for_work(shared: &Shared) -> bool {
     while !shared.queue.is_stopped() {
-        if shared.desk.is_wanted() || shared.queue.has_work(PATIENCE) {
+        shared.take_paces();
+        if shared.desk.is_wanted() || shared.queue.has_work(|job| shared.is_due(job), PATIENCE) {
             return true;
         }
         tidy(shared);
@@ -85,15 +86,17 @@ fn wait_for_work(shared: &Shared) -> bool {
 fn work(shared: &Shared, builder: &mut Builder<'_>) {
     for _ in 0..JOBS_PER_CONTEXT {
         shared.desk.serve(shared, builder);
-        match shared.queue.take(|job| shared.urgency(job), PATIENCE) {
+        shared.take_paces();
+        let order = |job| shared.is_due(job).then(|| shared.urgency(job));
+        match shared.queue.take(order, PATIENCE) {
             Next::Stop => return,
             Next::Idle => tidy(shared),
             Next::Job(job) => {
                 shared.cool();
-                match job {
+                shared.compile_counted(job, || match job {
                     Job::Function(id, level) => function(shared, builder, id, level),
                     Job::Osr(id, header) => osr(shared, builder, id, header),
-                }
+                });
                 shared.queue.done(job);
                 if shared.reclaimer.waiting() > 0 {
                     collect(shared);

@@ -1,6 +1,7 @@
 //! What the engine knows of one guest function beside its counters: which code runs, what was asked for.
 
 use super::config::{Mode, Thresholds};
+use super::thrift::Pace;
 use crate::Level;
 use crate::memory::Unit;
 use crate::profile::FunctionProfile;
@@ -143,6 +144,8 @@ pub(crate) struct Function {
     thresholds: Mutex<Thresholds>,
     /// Work of the past, which says little about what comes: see `Shared::cool`.
     pub past: AtomicU64,
+    /// What it does these days.
+    pub pace: Pace,
     /// Executions of basic blocks in earlier runs.
     pub past_blocks: OnceLock<Box<[u64]>>,
     /// Executions of basic blocks in O0 code, which adds to them without care for other threads. Never moved.
@@ -164,6 +167,7 @@ impl Function {
             pinned: AtomicU8::new(0),
             thresholds: Mutex::new(thresholds),
             past: AtomicU64::new(0),
+            pace: Pace::default(),
             past_blocks: OnceLock::new(),
             native_blocks: OnceLock::new(),
             state: Mutex::new(State::default()),

@@ -22,6 +22,7 @@ mod probes;
 mod queue;
 mod shared;
 pub(crate) mod specialise;
+mod thrift;
 mod unit;
 
 /// What snapshots work on.
@@ -53,6 +54,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use thrift::Thrift;
 
 /// LLVM recurses deeply over large expressions.
 const COMPILER_STACK: usize = 16 << 20;
@@ -222,6 +224,8 @@ impl Engine {
             trace,
             probes,
             cooled_ns: AtomicU64::new(0),
+            thrift: Thrift::default(),
+            is_emulated: cpu.is_emulated(),
             desk: crate::snapshot::Desk::default(),
             memory: crate::snapshot::Memory::default(),
         });
@@ -455,6 +459,12 @@ impl Engine {
             f.map_or_else(String::new, |f| f.profile.name().to_owned())
         };
         self.shared.trace.to_chrome_json(&name)
+    }
+
+    /// Has everything that waits be compiled, also what does not pay in this run. For the end of a run.
+    pub fn compile_the_rest(&self) {
+        self.shared.thrift.end();
+        self.shared.queue.wake();
     }
 
     /// Begins no compile any more; the one under way goes on, and snapshots can still be taken. For the end of a run.

@@ -30,6 +30,8 @@ struct Jobs {
     waiting: Vec<Job>,
     /// Taken and not done.
     running: HashSet<Job>,
+    /// Those that threads wait for, once for each thread.
+    awaited: Vec<Job>,
     /// No new jobs come in.
     closed: bool,
     stopped: bool,
@@ -70,6 +72,8 @@ impl Queue {
             !jobs.stopped && (jobs.waiting.contains(&job) || jobs.running.contains(&job))
         };
         let mut jobs = self.lock();
+        jobs.awaited.push(job);
+        self.changed.notify_all();
         while is_open(&jobs) {
             jobs = self
                 .changed
@@ -82,24 +86,37 @@ impl Queue {
                 jobs = self.lock();
             }
         }
+        if let Some(at) = jobs.awaited.iter().position(|j| *j == job) {
+            jobs.awaited.swap_remove(at);
+        }
     }
 
-    /// Takes the job of the greatest `heat`; waits at most `patience` for one.
-    pub fn take(&self, heat: impl Fn(Job) -> u64, patience: Duration) -> Next {
+    /// Takes the job of the greatest `heat` among those that have some and those that a thread waits for; waits at most
+    /// `patience` for one.
+    pub fn take(&self, heat: impl Fn(Job) -> Option<u64>, patience: Duration) -> Next {
+        let hottest = |jobs: &Jobs| {
+            let heats = jobs.waiting.iter().enumerate();
+            let heats = heats.filter_map(|(i, job)| match jobs.awaited.contains(job) {
+                true => Some((u64::MAX, i)),
+                false => Some((heat(*job)?, i)),
+            });
+            heats.max()
+        };
         let mut jobs = self.lock();
-        if jobs.waiting.is_empty() && !jobs.stopped {
+        let mut found = hottest(&jobs);
+        if found.is_none() && !jobs.stopped {
             jobs = self
                 .changed
                 .wait_timeout(jobs, patience)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
+            found = hottest(&jobs);
         }
         if jobs.stopped {
             return Next::Stop;
         }
-        let hottest = (0..jobs.waiting.len()).max_by_key(|i| heat(jobs.waiting[*i]));
-        match hottest {
-            Some(i) => {
+        match found {
+            Some((_, i)) => {
                 let job = jobs.waiting.swap_remove(i);
                 jobs.running.insert(job);
                 Next::Job(job)
@@ -108,15 +125,19 @@ impl Queue {
         }
     }
 
-    /// Whether a job waits; if not, looks again after `patience`, or earlier if something happens.
-    pub fn has_work(&self, patience: Duration) -> bool {
+    /// Whether a job waits that `is_due` or that a thread waits for; if not, looks again after `patience`, or earlier if
+    /// something happens.
+    pub fn has_work(&self, is_due: impl Fn(Job) -> bool, patience: Duration) -> bool {
+        let has = |jobs: &Jobs| {
+            let mut waiting = jobs.waiting.iter();
+            waiting.any(|job| jobs.awaited.contains(job) || is_due(*job))
+        };
         let jobs = self.lock();
-        if !jobs.waiting.is_empty() || jobs.stopped {
-            return !jobs.waiting.is_empty();
+        if has(&jobs) || jobs.stopped {
+            return has(&jobs);
         }
         let waited = self.changed.wait_timeout(jobs, patience);
-        let jobs = waited.unwrap_or_else(PoisonError::into_inner).0;
-        !jobs.waiting.is_empty()
+        has(&waited.unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Lets whoever waits for a job look around.
@@ -175,7 +196,7 @@ mod tests {
         for id in [1, 3, 2, 3] {
             queue.push(Job::Function(id, Level::O1));
         }
-        let heat = |j: Job| u64::from(j.function());
+        let heat = |j: Job| Some(u64::from(j.function()));
         let mut order = Vec::new();
         while let Next::Job(job) = queue.take(heat, Duration::from_millis(1)) {
             order.push(job.function());
@@ -193,18 +214,44 @@ mod tests {
         let queue = Queue::default();
         let (under_way, waiting) = (Job::Osr(1, 1), Job::Osr(2, 2));
         queue.push(under_way);
-        let Next::Job(taken) = queue.take(|_| 0, Duration::ZERO) else {
+        let Next::Job(taken) = queue.take(|_| Some(0), Duration::ZERO) else {
             panic!("no job")
         };
         queue.push(waiting);
         queue.close();
         queue.push(Job::Osr(3, 3));
-        assert!(matches!(queue.take(|_| 0, Duration::ZERO), Next::Idle));
+        assert!(matches!(
+            queue.take(|_| Some(0), Duration::ZERO),
+            Next::Idle
+        ));
         assert!(queue.is_busy());
         // Nobody waits for what was forgotten.
         queue.wait_for(waiting, || panic!("it is not open"));
         queue.done(taken);
         assert!(!queue.is_busy());
+    }
+
+    #[test]
+    fn what_is_not_due_waits_until_a_thread_waits_for_it() {
+        let queue = Queue::default();
+        let job = Job::Function(5, Level::O2);
+        queue.push(job);
+        let never = |_| None;
+        assert!(matches!(queue.take(never, Duration::ZERO), Next::Idle));
+        assert!(!queue.has_work(|_| false, Duration::ZERO));
+        assert!(queue.has_work(|_| true, Duration::ZERO));
+        assert!(queue.is_busy());
+        std::thread::scope(|s| {
+            let waiter = s.spawn(|| queue.wait_for(job, || ()));
+            while !queue.has_work(|_| false, Duration::from_millis(1)) {
+                assert!(!waiter.is_finished());
+            }
+            let Next::Job(taken) = queue.take(never, Duration::ZERO) else {
+                panic!("no job")
+            };
+            queue.done(taken);
+        });
+        assert!(queue.lock().awaited.is_empty());
     }
 
     #[test]
@@ -217,7 +264,7 @@ mod tests {
             let waiter = s.spawn(|| {
                 queue.wait_for(job, || _ = looks.fetch_add(1, Ordering::Relaxed));
             });
-            let Next::Job(taken) = queue.take(|_| 0, Duration::ZERO) else {
+            let Next::Job(taken) = queue.take(|_| Some(0), Duration::ZERO) else {
                 panic!("no job")
             };
             while looks.load(Ordering::Relaxed) < 3 {

@@ -14,6 +14,7 @@ use super::function::{Function, Osr};
 use super::hooks::{Site, Sites};
 use super::probes::Probes;
 use super::queue::{Job, Queue};
+use super::thrift::Thrift;
 use super::unit::Built;
 use crate::Level;
 use crate::interp::{Code, FuncEntry, Image, LoopHead, Watch};
@@ -52,6 +53,10 @@ pub(crate) struct Shared {
     pub probes: Option<Probes>,
     /// When [`Shared::cool`] was called last.
     pub cooled_ns: AtomicU64,
+    /// Which requests wait because they would not pay.
+    pub thrift: Thrift,
+    /// Whether the processor is an emulation.
+    pub is_emulated: bool,
     /// What the compiler's thread is asked for beside compiles.
     pub desk: crate::snapshot::Desk,
     /// What snapshots need.
@@ -91,7 +96,7 @@ impl Shared {
         loops.find(|s| s.header == header)
     }
 
-    fn now_ns(&self) -> u64 {
+    pub(super) fn now_ns(&self) -> u64 {
         self.trace.now_ns()
     }
 
@@ -106,13 +111,19 @@ impl Shared {
     /// What a function did so far, roughly in instructions of its IR. Which of them are in which loop is not known here:
     /// a loop has its share of all.
     fn work(&self, id: u32) -> u64 {
-        let f = self.function(id);
+        self.rounds(id).saturating_mul(self.round(id))
+    }
+
+    /// Calls and backward jumps of a function, of earlier runs too.
+    pub(super) fn rounds(&self, id: u32) -> u64 {
+        let back_edges = self.function(id).profile.back_edges.load(Relaxed);
+        back_edges.saturating_add(self.entry(id).calls())
+    }
+
+    /// Instructions of one of them.
+    pub(super) fn round(&self, id: u32) -> u64 {
         let loops = self.entry(id).code().map_or(0, |c| c.loops().len() as u64);
-        let each = (f.survey.instructions as u64 / (loops + 1)).max(1);
-        let back_edges = f.profile.back_edges.load(Relaxed);
-        back_edges
-            .saturating_add(self.entry(id).calls())
-            .saturating_mul(each)
+        (self.function(id).survey.instructions as u64 / (loops + 1)).max(1)
     }
 
     /// What is to be compiled first: what did most lately for what its compile takes; what is still interpreted gains
@@ -643,6 +654,7 @@ impl Shared {
         if self.site(id, header).is_none() {
             return Err(format!("the function has no loop at block {header}"));
         }
+        self.thrift.begin();
         let linked = super::compiler::link(self, &built, id, tier_of(Some(level)));
         let (unit, at) = linked.map_err(|e| e.to_string())?;
         if header == 0 {

@@ -1,0 +1,254 @@
+//! Which compiles pay while a program runs that already has the code of an earlier run.
+//!
+//! On the first run nothing is compiled, and what is compiled is kept for all later ones: requests are served as they come.
+//! Later runs begin with that code. What is requested then reached its threshold by the sum of all runs; its compile would
+//! take processor time from the program in just those moments in which it should be fast at once. So it waits until
+//!
+//! ```text
+//!   it pays: the run lasts as long again, the function does in that time what it did lately, and its slow code
+//!            loses by that what the compile takes, or
+//!   compiles that do not pay took less than a tenth of the run, this one included, or
+//!   the program ended, or a thread waits for the compile
+//! ```
+//!
+//! Both sides of the first comparison are guesses in one unit, nanoseconds on the machine where they were measured (the
+//! median compiles of `./x bench engine compile-time`, the interpreter beside clang): on a slower machine both grow alike.
+
+use super::queue::Job;
+use super::shared::Shared;
+use crate::Level;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Nanoseconds that a compile takes for each instruction of the function's IR, by level.
+const COMPILE_NS: [u64; 4] = [12_000, 24_000, 72_000, 84_000];
+/// Instructions that every compile costs beside those of its function.
+const SETUP: u64 = 100;
+/// Picoseconds lost with each instruction of IR that runs in the interpreter, in O0, O1 and O2 code.
+const LOST_PS: [u64; 4] = [5_000, 1_000, 100, 20];
+/// Compiles that do not pay get one part of the run in so many.
+const SHARE: u64 = 10;
+/// Time between two looks at what functions do, and the one after which what they did counts half.
+const LOOK_NS: u64 = 50_000_000;
+const MEMORY_NS: u64 = 250_000_000;
+/// How much slower than assumed a compile is on an emulated processor, until one was seen.
+const EMULATED: u64 = 15;
+
+/// How often a function goes round these days: calls and backward jumps.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    /// All rounds at the last look, of earlier runs too.
+    seen: AtomicU64,
+    /// Rounds per second; those of [`MEMORY_NS`] ago count half.
+    per_second: AtomicU64,
+}
+
+impl Pace {
+    /// So many rounds were those of earlier runs.
+    pub fn begin(&self, rounds: u64) {
+        self.seen.store(rounds, Relaxed);
+    }
+
+    /// There were `rounds` in all, `since_ns` after the last look.
+    fn look(&self, rounds: u64, since_ns: u64) {
+        let new = rounds.saturating_sub(self.seen.swap(rounds, Relaxed));
+        let (since, memory) = (since_ns.max(1) as f64, MEMORY_NS as f64);
+        let forgotten = since / (since + memory);
+        let old = self.per_second.load(Relaxed) as f64;
+        let pace = old * (1.0 - forgotten) + forgotten * new as f64 * 1e9 / since;
+        self.per_second.store(pace as u64, Relaxed);
+    }
+
+    /// Rounds in so much time, at this pace.
+    fn rounds_in(&self, ns: u64) -> u64 {
+        (self.per_second.load(Relaxed) as f64 * ns as f64 / 1e9) as u64
+    }
+}
+
+/// What was spent on compiles that had not paid.
+#[derive(Debug, Default)]
+pub(crate) struct Thrift {
+    /// Whether code of an earlier run goes on in this one.
+    is_on: AtomicBool,
+    /// Whether the program ended: what waits may be compiled.
+    is_over: AtomicBool,
+    spent_ns: AtomicU64,
+    /// When paces were looked at last.
+    looked_ns: AtomicU64,
+    /// All compiles so far: what they took, and what was guessed.
+    took_ns: AtomicU64,
+    guessed_ns: AtomicU64,
+}
+
+impl Thrift {
+    /// Code of an earlier run was taken over.
+    pub fn begin(&self) {
+        self.is_on.store(true, Relaxed);
+    }
+
+    /// The program ended.
+    pub fn end(&self) {
+        self.is_over.store(true, Relaxed);
+    }
+
+    /// A compile that paid or not took so long.
+    fn count(&self, guess: u64, took_ns: u64, paid: bool) {
+        self.guessed_ns.fetch_add(guess, Relaxed);
+        self.took_ns.fetch_add(took_ns, Relaxed);
+        if !paid {
+            self.spent_ns.fetch_add(took_ns, Relaxed);
+        }
+    }
+
+    /// What a compile will take here that is guessed to take `guess`.
+    fn expected_ns(&self, guess: u64, is_emulated: bool) -> u64 {
+        let (took, guessed) = (self.took_ns.load(Relaxed), self.guessed_ns.load(Relaxed));
+        if guessed == 0 {
+            return guess.saturating_mul(if is_emulated { EMULATED } else { 1 });
+        }
+        (guess as f64 * took as f64 / guessed as f64) as u64
+    }
+
+    /// Whether the share of compiles that do not pay has room for one more, `elapsed_ns` after the start.
+    fn affords(&self, guess: u64, is_emulated: bool, elapsed_ns: u64) -> bool {
+        let expected = self.expected_ns(guess, is_emulated);
+        let spent = self.spent_ns.load(Relaxed).saturating_add(expected);
+        spent.saturating_mul(SHARE) <= elapsed_ns
+    }
+}
+
+/// What compiling `instructions` instructions at `level` takes.
+fn guess_ns(instructions: u64, level: Level) -> u64 {
+    (instructions + SETUP).saturating_mul(COMPILE_NS[level as usize])
+}
+
+/// What was lost by running `instructions` instructions at `level`.
+fn lost_ns(instructions: u64, level: Option<Level>) -> u64 {
+    let each = level.map_or(LOST_PS[0], |l| {
+        LOST_PS.get(1 + l as usize).copied().unwrap_or(0)
+    });
+    (u128::from(instructions) * u128::from(each) / 1_000).min(u128::from(u64::MAX)) as u64
+}
+
+impl Shared {
+    /// The level a job asks for.
+    fn level_of(&self, job: Job) -> Level {
+        match job {
+            Job::Function(_, level) => level,
+            Job::Osr(id, header) => self.osr_level(id, header),
+        }
+    }
+
+    /// Whether a compile saves what it takes, if the run goes on as it did lately for as long as it lasted.
+    fn pays(&self, job: Job) -> bool {
+        let id = job.function();
+        let f = self.function(id);
+        // Somebody else decides about it just now.
+        let Some(level) = f.try_state().map(|state| state.level) else {
+            return false;
+        };
+        let rounds = f.pace.rounds_in(self.now_ns());
+        let lost = lost_ns(rounds.saturating_mul(self.round(id)), level);
+        lost >= guess_ns(f.survey.instructions as u64, self.level_of(job))
+    }
+
+    /// Looks at what every function did since the last time. To be called now and then.
+    pub fn take_paces(&self) {
+        let now = self.now_ns();
+        let since = now.saturating_sub(self.thrift.looked_ns.load(Relaxed));
+        if !self.thrift.is_on.load(Relaxed) || since < LOOK_NS {
+            return;
+        }
+        self.thrift.looked_ns.store(now, Relaxed);
+        for (id, f) in (0..).zip(&self.functions) {
+            f.pace.look(self.rounds(id), since);
+        }
+    }
+
+    /// Whether a job may be begun now.
+    pub fn is_due(&self, job: Job) -> bool {
+        let thrift = &self.thrift;
+        if !thrift.is_on.load(Relaxed)
+            || thrift.is_over.load(Relaxed)
+            || self.config.shuffle.is_some()
+        {
+            return true;
+        }
+        let instructions = self.function(job.function()).survey.instructions as u64;
+        let guess = guess_ns(instructions, self.level_of(job));
+        self.pays(job) || thrift.affords(guess, self.is_emulated, self.now_ns())
+    }
+
+    /// Compiles, and counts what that took.
+    pub fn compile_counted(&self, job: Job, compile: impl FnOnce()) {
+        let paid = self.pays(job);
+        let instructions = self.function(job.function()).survey.instructions as u64;
+        let guess = guess_ns(instructions, self.level_of(job));
+        let start = self.now_ns();
+        compile();
+        self.thrift.count(guess, self.now_ns() - start, paid);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn what_costs_more_takes_longer_to_pay() {
+        // 100 instructions: 2.4 ms at O0, after as much loss in the interpreter.
+        assert_eq!(guess_ns(100, Level::O0), 2_400_000);
+        assert_eq!(lost_ns(480_000, None), guess_ns(100, Level::O0));
+        // The faster the code that runs, the less there is to win.
+        let lost: Vec<u64> = [
+            None,
+            Some(Level::O0),
+            Some(Level::O1),
+            Some(Level::O2),
+            Some(Level::O3),
+        ]
+        .map(|level| lost_ns(1_000_000, level))
+        .to_vec();
+        assert!(lost.windows(2).all(|w| w[0] > w[1]), "{lost:?}");
+        assert_eq!(lost[4], 0);
+        assert_eq!(lost_ns(u64::MAX, None), u64::MAX);
+    }
+
+    #[test]
+    fn what_a_function_did_is_forgotten_when_it_stops() {
+        let pace = Pace::default();
+        pace.begin(1_000_000);
+        let mut rounds = 1_000_000;
+        for _ in 0..100 {
+            rounds += 5_000;
+            pace.look(rounds, 50 * MS);
+        }
+        // 100,000 a second: those of earlier runs are not of today.
+        let busy = pace.rounds_in(1_000 * MS);
+        assert!((99_000..=100_000).contains(&busy), "{busy}");
+        pace.look(rounds, MEMORY_NS);
+        assert!(pace.rounds_in(1_000 * MS).abs_diff(busy / 2) < 100);
+        for _ in 0..40 {
+            pace.look(rounds, 50 * MS);
+        }
+        assert!(pace.rounds_in(1_000 * MS) < 100);
+    }
+
+    #[test]
+    fn compiles_that_do_not_pay_get_a_tenth() {
+        let thrift = Thrift::default();
+        assert!(!thrift.affords(MS, false, 9 * MS));
+        assert!(thrift.affords(MS, false, 10 * MS));
+        // An emulated processor is known to be slow before anything was compiled on it.
+        assert!(!thrift.affords(MS, true, 149 * MS));
+        assert!(thrift.affords(MS, true, 150 * MS));
+        // Then experience counts: they take three times the guess.
+        thrift.count(MS, 3 * MS, false);
+        assert!(!thrift.affords(MS, false, 59 * MS));
+        assert!(thrift.affords(MS, false, 60 * MS));
+        // What paid takes nothing of the share.
+        thrift.count(MS, 3 * MS, true);
+        assert!(thrift.affords(MS, false, 60 * MS));
+    }
+}
