@@ -87,8 +87,7 @@ fn work(shared: &Shared, builder: &mut Builder<'_>) {
     for _ in 0..JOBS_PER_CONTEXT {
         shared.desk.serve(shared, builder);
         shared.take_paces();
-        let order = |job| shared.is_due(job).then(|| shared.urgency(job));
-        match shared.queue.take(order, PATIENCE) {
+        match shared.queue.take(|job| shared.order(job), PATIENCE) {
             Next::Stop => return,
             Next::Idle => tidy(shared),
             Next::Job(job) => {

@@ -461,9 +461,10 @@ impl Engine {
         self.shared.trace.to_chrome_json(&name)
     }
 
-    /// Has everything that waits be compiled, also what does not pay in this run. For the end of a run.
+    /// Has everything that waits be compiled, also what does not pay in this run, and what would pay in the next one. For the
+    /// end of a run whose code is kept.
     pub fn compile_the_rest(&self) {
-        self.shared.thrift.end();
+        self.shared.end_run();
         self.shared.queue.wake();
     }
 

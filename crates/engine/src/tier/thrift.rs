@@ -36,6 +36,8 @@ const EMULATED: u64 = 15;
 /// How often a function goes round these days: calls and backward jumps.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
+    /// Rounds of earlier runs.
+    before: AtomicU64,
     /// All rounds at the last look, of earlier runs too.
     seen: AtomicU64,
     /// Rounds per second; those of [`MEMORY_NS`] ago count half.
@@ -45,6 +47,7 @@ pub(crate) struct Pace {
 impl Pace {
     /// So many rounds were those of earlier runs.
     pub fn begin(&self, rounds: u64) {
+        self.before.store(rounds, Relaxed);
         self.seen.store(rounds, Relaxed);
     }
 
@@ -83,11 +86,6 @@ impl Thrift {
     /// Code of an earlier run was taken over.
     pub fn begin(&self) {
         self.is_on.store(true, Relaxed);
-    }
-
-    /// The program ended.
-    pub fn end(&self) {
-        self.is_over.store(true, Relaxed);
     }
 
     /// A compile that paid or not took so long.
@@ -149,6 +147,57 @@ impl Shared {
         let rounds = f.pace.rounds_in(self.now_ns());
         let lost = lost_ns(rounds.saturating_mul(self.round(id)), level);
         lost >= guess_ns(f.survey.instructions as u64, self.level_of(job))
+    }
+
+    /// What the run lost in the code that a function has, if all of it ran there.
+    fn lost_in_all(&self, id: u32, level: Option<Level>) -> u64 {
+        let before = self.function(id).pace.before.load(Relaxed);
+        let rounds = self.rounds(id).saturating_sub(before);
+        lost_ns(rounds.saturating_mul(self.round(id)), level)
+    }
+
+    /// How much of its compile a job pays back in a run like this one, in 1024ths: the order when the run is over.
+    fn worth_next_time(&self, job: Job) -> u64 {
+        let id = job.function();
+        let level = self.function(id).try_state().and_then(|state| state.level);
+        let lost = self.lost_in_all(id, level);
+        let guess = guess_ns(
+            self.function(id).survey.instructions as u64,
+            self.level_of(job),
+        );
+        (u128::from(lost) << 10)
+            .checked_div(guess.into())
+            .map_or(0, |worth| worth.min(1 << 60) as u64)
+    }
+
+    /// What is to be compiled before others; `None` if it is not to be compiled now.
+    pub fn order(&self, job: Job) -> Option<u64> {
+        match self.thrift.is_over.load(Relaxed) {
+            true => Some(self.worth_next_time(job)),
+            false => self.is_due(job).then(|| self.urgency(job)),
+        }
+    }
+
+    /// The program ended: what waits may be compiled, and what is called but once in each run, if a run like this one loses
+    /// more in it than the compile takes.
+    pub fn end_run(&self) {
+        if self.thrift.is_over.swap(true, Relaxed) {
+            return;
+        }
+        for (id, f) in (0..).zip(&self.functions) {
+            let (level, is_asked) = {
+                let state = f.state();
+                (state.level, state.wanted.is_some())
+            };
+            let Some(earned) = self.earned(id).filter(|earned| Some(*earned) > level) else {
+                continue;
+            };
+            let next = if level.is_none() { Level::O0 } else { earned };
+            let guess = guess_ns(f.survey.instructions as u64, next);
+            if !is_asked && self.lost_in_all(id, level) >= guess {
+                self.request(id, earned, false);
+            }
+        }
     }
 
     /// Looks at what every function did since the last time. To be called now and then.
