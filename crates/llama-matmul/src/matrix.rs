@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use guest::buffer::Buffer;
+use guest::parallel;
 use guest::simd::f16_to_f32;
 use llama_model::{ReadError, Source, TensorFormat, TensorInfo};
 use thiserror::Error;
@@ -64,11 +65,15 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Reads a tensor, a megabyte at a time, straight into its place.
+    /// Reads a tensor, a megabyte at a time; `threads` threads put what was read in its place.
     ///
     /// # Errors
     /// [`MatrixError`] with the tensor's name.
-    pub fn load<S: Source + ?Sized>(source: &S, info: &TensorInfo) -> Result<Self, MatrixError> {
+    pub fn load<S: Source + ?Sized>(
+        source: &S,
+        info: &TensorInfo,
+        threads: usize,
+    ) -> Result<Self, MatrixError> {
         let shape = || MatrixError::Shape {
             name: info.name.clone(),
             format: info.format,
@@ -88,14 +93,16 @@ impl Matrix {
         let bytes = rows.div_ceil(GROUP_ROWS).checked_mul(group_bytes);
         let mut data = Buffer::zeroed(bytes.ok_or_else(shape)?).map_err(|e| memory(e.bytes))?;
 
-        let rows_at_once = (READ_BYTES / row_bytes).max(1).min(rows);
+        let groups_at_once = (READ_BYTES / (row_bytes * GROUP_ROWS)).max(1);
+        let rows_at_once = (groups_at_once * GROUP_ROWS).min(rows).max(1);
         let mut chunk = Vec::new();
         let chunk_bytes = rows_at_once * row_bytes;
         chunk
             .try_reserve_exact(chunk_bytes)
             .map_err(|_| memory(chunk_bytes))?;
         chunk.resize(chunk_bytes, 0u8);
-        for first in (0..rows).step_by(rows_at_once) {
+        let places = data.chunks_mut(groups_at_once * group_bytes);
+        for (first, groups) in (0..rows).step_by(rows_at_once).zip(places) {
             let count = rows_at_once.min(rows - first);
             let chunk = &mut chunk[..count * row_bytes];
             source
@@ -104,11 +111,16 @@ impl Matrix {
                     name: info.name.clone(),
                     error,
                 })?;
-            for (i, row) in chunk.chunks_exact(row_bytes).enumerate() {
-                let (group, lane) = ((first + i) / GROUP_ROWS, (first + i) % GROUP_ROWS);
-                let group = &mut data[group * group_bytes..][..group_bytes];
-                put_row(format, row, lane, group);
-            }
+            let chunk = &*chunk;
+            parallel::split(threads, group_bytes, groups, |range, groups| {
+                let sixteen = GROUP_ROWS * row_bytes;
+                let from = chunk[range.start / group_bytes * sixteen..].chunks(sixteen);
+                for (rows, group) in from.zip(groups.chunks_exact_mut(group_bytes)) {
+                    for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
+                        put_row(format, row, lane, group);
+                    }
+                }
+            });
         }
         Ok(Matrix {
             format,

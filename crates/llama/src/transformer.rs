@@ -167,7 +167,7 @@ impl Transformer {
         let total = model.tensors.bytes();
         let mut done = 0;
         let mut matrix = |info: &TensorInfo| {
-            let matrix = Matrix::load(source, info).map_err(|error| error.to_string())?;
+            let matrix = Matrix::load(source, info, threads).map_err(|error| error.to_string())?;
             done += info.bytes;
             progress(done, total);
             Ok::<_, String>(matrix)
