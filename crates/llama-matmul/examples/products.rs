@@ -48,7 +48,7 @@ fn main() {
             offset: 0,
             bytes: (rows * format.row_bytes(columns).unwrap_or(0)) as u64,
         };
-        match Matrix::load(&Noise, &info, 1) {
+        match Matrix::load(&Noise, &info, 1, &mut Vec::new()) {
             Ok(matrix) => matrix,
             Err(error) => {
                 eprintln!("error: {error}");

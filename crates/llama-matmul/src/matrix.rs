@@ -65,7 +65,8 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Reads a tensor, a megabyte at a time; `threads` threads put what was read in its place.
+    /// Reads a tensor, a megabyte at a time, into `scratch`, which the next tensor can use as well; `threads` threads put
+    /// what was read in its place.
     ///
     /// # Errors
     /// [`MatrixError`] with the tensor's name.
@@ -73,6 +74,7 @@ impl Matrix {
         source: &S,
         info: &TensorInfo,
         threads: usize,
+        scratch: &mut Vec<u8>,
     ) -> Result<Self, MatrixError> {
         let shape = || MatrixError::Shape {
             name: info.name.clone(),
@@ -95,16 +97,17 @@ impl Matrix {
 
         let groups_at_once = (READ_BYTES / (row_bytes * GROUP_ROWS)).max(1);
         let rows_at_once = (groups_at_once * GROUP_ROWS).min(rows).max(1);
-        let mut chunk = Vec::new();
         let chunk_bytes = rows_at_once * row_bytes;
-        chunk
-            .try_reserve_exact(chunk_bytes)
-            .map_err(|_| memory(chunk_bytes))?;
-        chunk.resize(chunk_bytes, 0u8);
+        if let Some(more) = chunk_bytes.checked_sub(scratch.len()) {
+            scratch
+                .try_reserve_exact(more)
+                .map_err(|_| memory(chunk_bytes))?;
+            scratch.resize(chunk_bytes, 0);
+        }
         let places = data.chunks_mut(groups_at_once * group_bytes);
         for (first, groups) in (0..rows).step_by(rows_at_once).zip(places) {
             let count = rows_at_once.min(rows - first);
-            let chunk = &mut chunk[..count * row_bytes];
+            let chunk = &mut scratch[..count * row_bytes];
             source
                 .read_at(info.offset + (first * row_bytes) as u64, chunk)
                 .map_err(|error| MatrixError::Read {

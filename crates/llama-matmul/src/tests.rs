@@ -68,7 +68,7 @@ impl File {
     }
 
     fn load(&self) -> Matrix {
-        Matrix::load(&SliceSource(&self.bytes), &self.info, 2).unwrap()
+        Matrix::load(&SliceSource(&self.bytes), &self.info, 2, &mut Vec::new()).unwrap()
     }
 
     fn blocks(&self, row: usize) -> impl Iterator<Item = &[u8]> {
@@ -286,7 +286,7 @@ fn damaged_records_are_errors() {
     let mut file = File::new(TensorFormat::Q4_1, 16, 64, 4);
     file.info.bytes -= 1;
     let load = |f: &File| {
-        Matrix::load(&SliceSource(&f.bytes), &f.info, 1)
+        Matrix::load(&SliceSource(&f.bytes), &f.info, 1, &mut Vec::new())
             .map(|_| ())
             .unwrap_err()
     };

@@ -166,8 +166,10 @@ impl Transformer {
         let (query_dim, kv_dim) = (config.query_dim(), config.kv_dim());
         let total = model.tensors.bytes();
         let mut done = 0;
+        let mut scratch = Vec::new();
         let mut matrix = |info: &TensorInfo| {
-            let matrix = Matrix::load(source, info, threads).map_err(|error| error.to_string())?;
+            let matrix = Matrix::load(source, info, threads, &mut scratch)
+                .map_err(|error| error.to_string())?;
             done += info.bytes;
             progress(done, total);
             Ok::<_, String>(matrix)
