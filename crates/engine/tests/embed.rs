@@ -26,7 +26,7 @@ define ptr @pointer() {
 }
 ";
 
-/// Of other types, in another order: numbers of types differ from those of `CALLS`.
+/// Imports a function and a variable of `CALLS`.
 const IMPORTS: &str = "
 @counter = external global i64
 declare i64 @f(i64)
@@ -100,13 +100,13 @@ fn modules_find_each_other_and_are_unloaded_in_order() {
     assert_eq!(engine.statistics().used_bytes, 0);
 }
 
-/// The interpreter of one program calls through pointers into another: types are not compared by their numbers then.
+/// The interpreter of one program calls through pointers into another.
 #[test]
 fn interpreted_calls_go_from_program_to_program() {
     let _turn = turn();
     let (one, two) = (instance(8 << 20), instance(8 << 20));
     one.load("f", &bitcode(CALLS)).unwrap();
-    // `half` takes the number there that `f` and `hidden` have here.
+    // `half` comes first, so that the types of both programs are numbered differently.
     let doubles = "
         define double @half(double %x) {
           %r = fmul double %x, 0.5
