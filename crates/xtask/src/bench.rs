@@ -14,6 +14,7 @@ use crate::bench_libc;
 use crate::bench_native;
 use crate::bench_peers;
 use crate::bench_runtime;
+use crate::bench_sqlite;
 use crate::bench_tiers;
 use crate::bench_warm;
 use crate::golden;
@@ -37,12 +38,13 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("native") => bench_native::bench(paths, rounds),
         Some("peers") => bench_peers::bench(paths),
         Some("runtime") => bench_runtime::bench(paths),
+        Some("sqlite") => bench_sqlite::bench(paths, rounds),
         Some("tiers") => bench_tiers::bench(paths),
         Some("warm") => bench_warm::bench(paths, rounds),
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(
-                "no bench {other}; there are: boot, boots, disk, engine, kills, libc, memory, native, peers, runtime, tiers, tinyllama, warm"
+                "no bench {other}; there are: boot, boots, disk, engine, kills, libc, memory, native, peers, runtime, sqlite, tiers, tinyllama, warm"
             )
         }
     }

@@ -118,7 +118,10 @@ fn copy_sparse(from: &mut std::fs::File, to: &Path) -> Result<()> {
 }
 
 /// Fails if `fsck.fat` finds anything on the disk's volume.
-fn fsck(paths: &Paths, disk: &Path) -> Result<()> {
+///
+/// # Errors
+/// What it found, or that it is not installed.
+pub fn fsck(paths: &Paths, disk: &Path) -> Result<()> {
     let volume = paths.scratch("warm")?.join("volume");
     let start = formats::flud::PARTITION_LBA * 512;
     let mut from = std::fs::File::open(disk)?;

@@ -19,6 +19,7 @@ mod programs;
 mod steady;
 mod swaps;
 mod table;
+pub use table::median;
 
 use std::path::PathBuf;
 

@@ -9,6 +9,7 @@ mod bench_libc;
 mod bench_native;
 mod bench_peers;
 mod bench_runtime;
+mod bench_sqlite;
 mod bench_tiers;
 mod bench_warm;
 mod boot_stages;
@@ -123,7 +124,7 @@ enum Task {
         /// Write the engine's figures into this file, too
         #[arg(long)]
         json: Option<PathBuf>,
-        /// Number of kills, boots or rounds of the benches `kills`, `boots`, `native` and `warm`
+        /// Number of kills, boots or rounds of the benches `kills`, `boots`, `native`, `sqlite` and `warm`
         #[arg(long)]
         rounds: Option<usize>,
         /// Measure what is built, without building it anew

@@ -4,17 +4,25 @@
 //! guests/sqlite.sql (some 270 statements, errors among them) and must print the same.
 //!
 //! - `sqlite/hosted/...`: as a Linux process, interpreted and climbing.
-//! - `sqlite/files`: a database on the volume, written, read again and grown by later runs; the volume's check is clean.
-//! - `sqlite/machine/...`: the same on the machine, in QEMU.
+//! - `sqlite/machine/script`: on the machine, in QEMU.
+//! - `sqlite/machine/files`: a database on the volume, made by a Linux process, grown by the machine, read by the next
+//!   process; `fsck.fat` has nothing to say.
 //!
 //! SQLite is fetched (`sqlite_sources.rs`); where it cannot be had, or no C library was built, the suite says so and is skipped.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use std::time::Duration;
 
-use crate::machines::bareflow;
+use anyhow::{Context, Result, bail, ensure};
+use bareflow::Artifacts;
+use bareflow::qemu::{Boot, Chipset, Machine};
+use formats::exit::Reason;
+
+use crate::bench_endurance;
+use crate::machine_test::{self, MachineTest, Outcome};
+use crate::machines::{Image, bareflow};
 use crate::paths::Paths;
 use crate::sh::{self, run};
 use crate::sqlite_sources;
@@ -119,7 +127,91 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
             same(&hosted.stdin(Stdio::null()).output()?, &expected)
         });
     }
+    let artifacts = Artifacts::at(paths.artifacts());
+    let logs = paths.scratch("logs")?;
+    counts.run("sqlite/machine/script", || {
+        let mut test = machine_test("script", &builds.image, &["-f", "/script.sql"])?;
+        let text = String::from_utf8_lossy(&expected.stdout);
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        test.expect = lines.chunks(20).map(|piece| piece.concat()).collect();
+        // Errors of the script are what it is for.
+        test.exit = Reason::Program(1).qemu_status();
+        passed(&machine_test::run_one(&test, &artifacts, &logs))
+    });
+    counts.run("sqlite/machine/files", || {
+        let disk = paths.scratch("sqlite")?.join("files.img");
+        sh::output(
+            Command::new("cp")
+                .args(["--sparse=always"])
+                .arg(&builds.image)
+                .arg(&disk),
+        )?;
+        let hosted = |sql: &str| {
+            let mut run = bareflow(paths)?;
+            run.arg("run").arg(&disk).arg("--hosted");
+            sh::output(run.args(["--", "-d", DATABASE, sql]).stdin(Stdio::null()))
+        };
+        ensure!(hosted(MADE)? == "400|80200\n", "the first process");
+        let mut test = machine_test("files", &disk, &["-d", DATABASE, GROWN])?;
+        test.expect = vec!["400|80200\n400\n440|97020\n".into()];
+        test.keep_writes = true;
+        passed(&machine_test::run_one(&test, &artifacts, &logs))?;
+        let found = hosted("pragma integrity_check; select count(*), sum(a), max(b) from t;")?;
+        ensure!(
+            found == "ok\n440|97020|row 440\n",
+            "the last process found {found:?}"
+        );
+        bench_endurance::fsck(paths, &disk)
+    });
     Ok(counts)
+}
+
+/// The database of `sqlite/machine/files`, and what is done to it.
+const DATABASE: &str = "/rows.db";
+const MADE: &str = "create table t(a integer primary key, b text);
+    with recursive c(i) as (select 1 union all select i + 1 from c where i < 400)
+    insert into t select i, printf('row %03d', i) from c;
+    create index t_b on t(b);
+    select count(*), sum(a) from t;";
+const GROWN: &str = "select count(*), sum(a) from t;
+    begin; delete from t where a > 7; update t set b = 'lost'; rollback;
+    select count(*) from t where b like 'row%';
+    begin;
+    with recursive c(i) as (select 401 union all select i + 1 from c where i < 440)
+    insert into t select i, printf('row %03d', i) from c;
+    commit;
+    select count(*), sum(a) from t;";
+
+/// A boot by PVH with these arguments; nothing is expected of it yet but its end.
+fn machine_test(name: &str, image: &Path, arguments: &[&str]) -> Result<MachineTest> {
+    let image = Image::open(image.into())?;
+    let words = arguments.iter().map(|a| (*a).to_owned());
+    Ok(MachineTest {
+        name: format!("sqlite/machine/{name}"),
+        image: image.path,
+        kernel: image.kernel,
+        machine: Machine {
+            boot: Boot::Pvh,
+            chipset: Chipset::Pc,
+            cpus: 2,
+            memory_mib: 512,
+            arguments: std::iter::once("--".to_owned()).chain(words).collect(),
+            ..Machine::default()
+        },
+        input: Vec::new(),
+        expect: Vec::new(),
+        forbid: vec!["panic".into(), "exception".into()],
+        exit: Reason::Program(0).qemu_status(),
+        timeout: Duration::from_secs(400),
+        keep_writes: false,
+    })
+}
+
+fn passed(outcome: &Outcome) -> Result<()> {
+    match &outcome.failure {
+        None => Ok(()),
+        Some(failure) => bail!("{failure}"),
+    }
 }
 
 /// Both printed the same and ended with the same code; else the first line that differs is named.
