@@ -121,9 +121,9 @@ impl<'c> Builder<'c> {
             .copies(&|f| counts(shared, f), &name, level, &wanted);
         // What is called through pointers, or is an argument, may be called by its name.
         let beside = wanted.iter().map(String::as_str).collect();
-        let mut module =
-            self.program
-                .extract_beside(&HashSet::from([&*name]), &copies, &beside);
+        let mut module = self
+            .program
+            .extract_beside(&HashSet::from([&*name]), &copies, &beside);
         let names: Vec<String> = copies.into_iter().map(str::to_owned).collect();
         if optimises && config.profile {
             annotate(&mut module, shared, &name, &names);
