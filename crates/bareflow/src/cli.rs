@@ -93,6 +93,12 @@ pub struct BuildArgs {
     /// Macro for clang: NAME or NAME=VALUE (repeatable)
     #[arg(short = 'D', value_name = "NAME[=VALUE]")]
     pub define: Vec<String>,
+    /// Leave out what tells source lines: the image is smaller, and messages name functions alone
+    #[arg(long)]
+    pub no_lines: bool,
+    /// A heap that tells of second frees, of writes behind the end of a block and of writes to freed blocks (C programs)
+    #[arg(long)]
+    pub checked_heap: bool,
     /// Any other option for clang (repeatable)
     #[arg(long = "cflag", value_name = "OPTION", allow_hyphen_values = true)]
     pub cflags: Vec<String>,
@@ -110,7 +116,12 @@ impl BuildArgs {
             .iter()
             .map(|dir| format!("-I{}", dir.display()));
         let define = self.define.iter().map(|name| format!("-D{name}"));
-        include.chain(define).chain(self.cflags.clone()).collect()
+        let no_lines = self.no_lines.then(|| crate::guest::NO_LINES.to_owned());
+        include
+            .chain(define)
+            .chain(no_lines)
+            .chain(self.cflags.clone())
+            .collect()
     }
 }
 
@@ -222,7 +233,7 @@ Examples:
   bareflow run app.img --json --prompt 'Hello' -n 8 > result.json
 
 Exit code: the program's own (0 to 63); 112 kernel panic, 113 CPU exception in the kernel, 114 CPU exception in
-the program, 115 no payload or a broken one, 116 out of memory at boot, 117 QEMU failed, 124 --timeout passed,
+the program, 115 no payload or a broken one, 116 out of memory at boot, 117 QEMU failed, 119 no progress (--watchdog), 124 --timeout passed,
 130 ended by Ctrl-C twice.")]
 pub struct RunArgs {
     /// Image to run
@@ -311,6 +322,10 @@ pub struct MachineArgs {
     /// Wait for a debugger on TCP port 1234 before the first instruction
     #[arg(long)]
     pub gdb: bool,
+    /// End the program with a message that says where it is when it makes no progress for so long: no output, no input
+    /// asked for, no file used
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub watchdog: Option<u64>,
     /// End the machine after so many seconds
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,

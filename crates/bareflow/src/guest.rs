@@ -10,7 +10,8 @@
 //!   libc.llbc: what they use of the C library, see c_library.rs ──────────────┴── modules of the image
 //! ```
 //!
-//! C is compiled without running LLVM's passes: the machine's own engine optimises for the processor it finds.
+//! C is compiled without running LLVM's passes: the machine's own engine optimises for the processor it finds. What tells
+//! source lines comes along, so that a fault can be told by line.
 
 pub mod c_library;
 pub mod rust;
@@ -36,8 +37,11 @@ pub const JIT_RUNTIME_H: &str = include_str!("../../guest/include/jit_runtime.h"
 /// The artefact that defines the machine's functions.
 pub const C_LIBRARY: &str = "guest-c.llbc";
 
-/// Flags for C, after the user's own: bitcode as the front end makes it, for a machine without libc.
-const CLANG: [&str; 11] = [
+/// The option of clang that leaves debug information out. Given, crates are compiled without it, too.
+pub const NO_LINES: &str = "-g0";
+
+/// Flags for C, before the user's own: bitcode as the front end makes it, for a machine without libc.
+const CLANG: [&str; 13] = [
     "-c",
     "-emit-llvm",
     "-O2",
@@ -47,6 +51,8 @@ const CLANG: [&str; 11] = [
     "-fno-stack-protector",
     "-fno-exceptions",
     "-fno-asynchronous-unwind-tables",
+    "-gline-tables-only",
+    "-ffile-compilation-dir=.",
     "-Wall",
     "-x",
 ];
@@ -76,7 +82,8 @@ pub fn modules(sources: &[PathBuf], cflags: &[String]) -> Result<Vec<GuestModule
         if source.join("Cargo.toml").exists() {
             let folder = scratch.path().join(format!("crate-{}", modules.len()));
             std::fs::create_dir(&folder).map_err(|e| Error::io("create", &folder, e))?;
-            for module in rust::crate_modules(source, &folder)? {
+            let lines = !cflags.iter().any(|flag| flag == NO_LINES);
+            for module in rust::crate_modules(source, &folder, lines)? {
                 let name = module.file.trim_end_matches(".llbc").to_owned();
                 add(&mut modules, source, name, module.container)?;
             }
@@ -145,7 +152,7 @@ fn finish(mut modules: Vec<GuestModule>, scratch: &Path) -> Result<Vec<GuestModu
             let bitcode = scratch.join("start.bc");
             std::fs::write(&source, include_str!("start.c"))
                 .map_err(|e| Error::io("write", &source, e))?;
-            compile_c(&source, &[], &bitcode)?;
+            compile_c(&source, &[NO_LINES.into()], &bitcode)?;
             let container = wrap("start", &bitcode)?;
             add(&mut modules, &source, "start".into(), container)?;
             Ok(modules)

@@ -28,7 +28,7 @@ pub fn build(args: &BuildArgs, artifacts: &Artifacts, cancelled: &AtomicBool) ->
     let cflags = [c_library::flags(artifacts), args.clang_options()].concat();
     let mut modules = guest::modules(&args.sources, &cflags)?;
     guest::add_c_library(&mut modules, artifacts)?;
-    c_library::add(&mut modules, artifacts)?;
+    c_library::add(&mut modules, artifacts, args.checked_heap)?;
     let files = args
         .files
         .iter()

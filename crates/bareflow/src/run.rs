@@ -150,7 +150,19 @@ pub fn hosted(
     let mut command = Command::new(artifacts.path("runtime.elf")?);
     command.arg("--disk").arg(image).args(engine.arguments());
     command.args(["--threads", &machine.cpus.to_string()]);
+    if let Some(mib) = machine.memory {
+        command.args(["--memory", &mib.to_string()]);
+    }
+    command.args(watchdog(machine));
     Ok(command)
+}
+
+/// The runtime's options for the watchdog.
+fn watchdog(machine: &MachineArgs) -> Vec<String> {
+    let seconds = machine.watchdog.iter();
+    seconds
+        .flat_map(|n| ["--watchdog".to_owned(), n.to_string()])
+        .collect()
 }
 
 /// Arguments of the runtime on the machine, and behind `--` those of the program.
@@ -219,7 +231,7 @@ fn boot(
         wait_for_debugger: args.gdb,
         reboots,
         kernel_options,
-        arguments: payload,
+        arguments: [watchdog(args), payload].concat(),
     };
     let invocation = machine.invocation(image, &kernel, artifacts, args.discard_writes)?;
     if verbose {

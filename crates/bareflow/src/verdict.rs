@@ -6,7 +6,7 @@ use formats::exit::Reason;
 
 use crate::console::End;
 
-/// Added to the kernel's value for the exit codes 112 to 116.
+/// Added to the kernel's value for the exit codes 112 to 116, and 119.
 const MACHINE_FAILED: u8 = 0x60;
 
 /// Exit code when QEMU itself failed.
@@ -73,7 +73,10 @@ pub fn of_qemu(code: i32) -> Verdict {
         Reason::BadPayload => "; build the image again with `bareflow build` or `bareflow llm`",
         Reason::OutOfMemory => "; give it more with --memory",
         Reason::BootLoader => "; its message is above",
-        Reason::KernelPanic | Reason::KernelException | Reason::PayloadException => "",
+        Reason::KernelPanic
+        | Reason::KernelException
+        | Reason::PayloadException
+        | Reason::Stuck => "",
     };
     Verdict::bad(MACHINE_FAILED + reason.value(), format!("{reason}{advice}"))
 }

@@ -219,6 +219,10 @@ impl<'c> Program<'c> {
                 error,
             })?;
         }
+        if module.has_debug_information() {
+            // Lines are for messages; where values are and what types they have would only cost compile time.
+            module.run_passes("strip-nonlinetable-debuginfo", None)?;
+        }
         let trapped = adapt(&mut module, cpu, cpu_features)?;
         module.internalise(&[&entry]);
         tidy(&mut module)?;

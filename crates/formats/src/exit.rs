@@ -11,6 +11,7 @@
 //! | 0x13 | no payload, or a broken one |
 //! | 0x14 | not enough memory to boot |
 //! | 0x15 | the boot sector or stage 2 gave up (crates/boot) |
+//! | 0x17 | the program made no progress (`--watchdog`) |
 //! | 0x40..=0x7E | program exit code 0..=62 |
 //! | 0x7F | program exit code 63 or larger |
 
@@ -24,6 +25,9 @@ const LARGEST: u8 = 63;
 
 /// Exit code with which the runtime ends after a CPU exception in the guest program, when it has reported it.
 pub const FAULT_CODE: u8 = 114;
+
+/// Exit code with which the runtime ends a program that made no progress for as long as `--watchdog` says.
+pub const STUCK_CODE: u8 = 119;
 
 /// Why a machine ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +46,17 @@ pub enum Reason {
     OutOfMemory,
     /// The boot sector or stage 2 gave up: it has printed why.
     BootLoader,
+    /// The program made no progress.
+    Stuck,
 }
 
 impl Reason {
-    /// The reason when the payload ended with an exit code: [`FAULT_CODE`] tells of an exception, others are its own.
+    /// The reason when the payload ended with an exit code: [`FAULT_CODE`] tells of an exception, [`STUCK_CODE`] of the
+    /// watchdog, others are its own.
     pub fn of_payload(code: u8) -> Self {
         match code {
             FAULT_CODE => Self::PayloadException,
+            STUCK_CODE => Self::Stuck,
             code => Self::Program(code),
         }
     }
@@ -63,6 +71,7 @@ impl Reason {
             Self::BadPayload => 0x13,
             Self::OutOfMemory => 0x14,
             Self::BootLoader => 0x15,
+            Self::Stuck => 0x17,
         }
     }
 
@@ -75,6 +84,7 @@ impl Reason {
             0x13 => Self::BadPayload,
             0x14 => Self::OutOfMemory,
             0x15 => Self::BootLoader,
+            0x17 => Self::Stuck,
             0x40..=0x7F => Self::Program(value as u8 - PROGRAM),
             _ => return None,
         })
@@ -106,6 +116,7 @@ impl fmt::Display for Reason {
             Self::BadPayload => write!(f, "no payload on the disk, or a broken one"),
             Self::OutOfMemory => write!(f, "not enough memory to boot"),
             Self::BootLoader => write!(f, "the boot loader gave up"),
+            Self::Stuck => write!(f, "the program made no progress"),
         }
     }
 }

@@ -48,6 +48,12 @@ void abort() noexcept {
     bf_exit(ABORTED);
 }
 
+/// The heap was used wrongly, and has said how. A trap, so that whoever runs the program tells which call it was.
+[[noreturn]] void bareflow_heap_fault() noexcept {
+    flush_all();
+    __builtin_trap();
+}
+
 void __assert_fail(const char *condition, const char *file, unsigned line, const char *function) noexcept {
     fprintf(stderr, "%s:%u: %s: Assertion `%s' failed.\n", file, line, function, condition);
     abort();

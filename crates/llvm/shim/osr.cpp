@@ -32,6 +32,8 @@
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/Analysis/ValueTracking.h"
 #include "llvm/IR/DebugInfo.h"
+#include "llvm/IR/DebugInfoMetadata.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/Instructions.h"
@@ -39,6 +41,8 @@
 #include "llvm/Transforms/Utils/Cloning.h"
 #include "llvm/Transforms/Utils/Local.h"
 #include "llvm/Transforms/Utils/SSAUpdater.h"
+
+#include <functional>
 
 using namespace llvm;
 using namespace bareflow;
@@ -98,6 +102,8 @@ private:
   void find_layers(const LoopInfo &loops);
   void find_copies();
   void clone();
+  void keep_lines();
+  void place_calls();
   void connect();
   void return_through_memory();
   void drop_hints(bool keep_assumptions);
@@ -187,7 +193,44 @@ void Entry::clone() {
     for (auto [old, fresh] : zip(*copy.from, *copy.to))
       original[&fresh] = &old;
   }
+  keep_lines();
+}
+
+/// Copies stay at their source lines, in a subprogram that is the entry's own; other debug information goes.
+void Entry::keep_lines() {
+  std::vector<std::pair<Instruction *, DILocation *>> places;
+  for (Instruction &instruction : instructions(*to))
+    if (DILocation *at = instruction.getDebugLoc().get())
+      places.push_back({&instruction, at});
+  DISubprogram *program = from.getSubprogram();
   stripDebugInfo(*to);
+  if (!program)
+    return;
+  to->setSubprogram(cast<DISubprogram>(MDNode::replaceWithDistinct(program->clone())));
+  DenseMap<DILocation *, DILocation *> moved;
+  std::function<DILocation *(DILocation *)> move = [&](DILocation *at) -> DILocation * {
+    if (DILocation *known = moved.lookup(at))
+      return known;
+    DILocation *outer = at->getInlinedAt();
+    DILocation *fresh;
+    if (!outer)
+      fresh = DILocation::get(context, at->getLine(), at->getColumn(), to->getSubprogram());
+    else if (at->isDistinct())
+      fresh = DILocation::getDistinct(context, at->getLine(), at->getColumn(), at->getScope(), move(outer));
+    else
+      fresh = DILocation::get(context, at->getLine(), at->getColumn(), at->getScope(), move(outer));
+    return moved[at] = fresh;
+  };
+  for (auto [instruction, at] : places)
+    instruction->setDebugLoc(DebugLoc(move(at)));
+}
+
+/// Calls that can be inlined must have a place where their function has one.
+void Entry::place_calls() {
+  if (DISubprogram *program = to->getSubprogram())
+    for (Instruction &instruction : instructions(*to))
+      if (isa<CallBase>(instruction) && !instruction.getDebugLoc())
+        instruction.setDebugLoc(DebugLoc(DILocation::get(context, 0, 0, program)));
 }
 
 /// Gives the copies their operands and successors.
@@ -508,6 +551,7 @@ std::string Entry::build(StringRef name, bool keep_hints) {
   drop_hints(keep_hints);
   drop_dead_code();
   repair();
+  place_calls();
   if (!failure.empty()) {
     to->deleteBody();
     to->eraseFromParent();

@@ -120,6 +120,7 @@ mod number {
     pub const RMDIR: usize = 84;
     pub const UNLINK: usize = 87;
     pub const SIGALTSTACK: usize = 131;
+    pub const ARCH_PRCTL: usize = 158;
     pub const FUTEX: usize = 202;
     pub const SCHED_SETAFFINITY: usize = 203;
     pub const SCHED_GETAFFINITY: usize = 204;
@@ -400,6 +401,16 @@ pub fn wait_for_end(word: &core::sync::atomic::AtomicU32) {
         // SAFETY: the word is alive during the call.
         let _ = unsafe { call!(number::FUTEX, word.as_ptr() as usize, 0, alive as usize, 0) };
     }
+}
+
+/// Sets the calling thread's pointer, the base of `fs`.
+///
+/// # Safety
+/// Nobody else uses it.
+pub unsafe fn set_thread_pointer(at: *mut u8) {
+    const ARCH_SET_FS: usize = 0x1002;
+    // SAFETY: sets a register that the caller answers for.
+    let _ = unsafe { call!(number::ARCH_PRCTL, ARCH_SET_FS, at as usize) };
 }
 
 /// Ends the calling thread.

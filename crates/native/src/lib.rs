@@ -41,6 +41,7 @@ mod output;
 mod pool;
 #[cfg(feature = "freestanding")]
 mod start;
+mod thread_locals;
 mod threads;
 
 /// Exit code of a program that cannot be run.

@@ -17,6 +17,7 @@
 //! microseconds; then they sleep. With more threads than CPUs nobody spins for long.
 
 use crate::gate::{self, CpuSet};
+use crate::thread_locals::Thread;
 use crate::{clock, fault};
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
@@ -119,6 +120,9 @@ extern "C" fn thread_main(start: *const c_void) -> ! {
     // SAFETY: `grow` passes a `Start` at the end of this thread's own stack memory, where nothing else ever writes.
     let start = unsafe { &*start.cast::<Start>() };
     fault::prepare_thread();
+    let mut own = Thread::new();
+    // SAFETY: workers never end, and with them this stack; they are made without a thread pointer.
+    unsafe { Thread::enter(&raw mut own) };
     gate::run_on(&start.cpus);
     start.pool.work_forever(start.index, start.seen)
 }

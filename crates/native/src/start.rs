@@ -5,6 +5,7 @@
 use crate::arguments::{self, Own};
 use crate::cpu;
 use crate::output::Stderr;
+use crate::thread_locals::Thread;
 use crate::{api, clock, fault, files, gate, heap, interrupt, pool};
 use core::arch::global_asm;
 use core::fmt::Write;
@@ -158,6 +159,9 @@ unsafe extern "C" fn bareflow_native_start(stack: *const usize) -> ! {
         );
         out.flush();
     }
+    static mut FIRST: Thread = Thread::new();
+    // SAFETY: the first thread's for ever; nothing has set its pointer.
+    unsafe { Thread::enter(&raw mut FIRST) };
     // SAFETY: the program's entry.
     let result = unsafe { bf_main() };
     // Exit codes are eight bits; more would be cut silently by the system.

@@ -7,6 +7,7 @@
 //! The kernel clears `alive` when the thread has left its stack for good; then `join` gives the mapping back.
 
 use crate::gate::{self, errno};
+use crate::thread_locals::Thread;
 use crate::{fault, pool};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -73,8 +74,12 @@ extern "C" fn thread_main(start: *const c_void) -> ! {
         gate::signal_stack(start.handler_stack, fault::HANDLER_STACK);
         gate::tell_end(&start.place.alive);
     }
+    let mut own = Thread::new();
+    // SAFETY: it stays on this stack until the thread ends. Threads are made without a thread pointer.
+    unsafe { Thread::enter(&raw mut own) };
     // SAFETY: the guest's own function and context.
     unsafe { (start.work)(start.ctx) };
+    own.leave();
     gate::exit_thread()
 }
 

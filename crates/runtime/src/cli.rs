@@ -32,7 +32,7 @@ Examples:
   runtime --disk app.img --export native.elf --profile app.prof
 
 Exit code: the program's own; 63 the program could not be loaded or compiled; 114 the program met a CPU exception;
-130 ended by Ctrl-C twice."
+119 it made no progress (--watchdog); 130 ended by Ctrl-C twice."
 )]
 pub struct Options {
     /// Disk image whose FAT volume holds /app and the program's files
@@ -87,6 +87,13 @@ pub struct Options {
     /// is compiled any more), or A/B/C (coverage from boot A on, evict at boot B, export at boot C)
     #[arg(long, value_name = "POLICY", default_value = "off")]
     pub grow: Policy,
+    /// End the program with a message that says where it is when it makes no progress for so long: no output, no input
+    /// asked for, no file used
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub watchdog: Option<u64>,
+    /// Most memory the program can have on Linux, in MiB [default: seven eighths of what is available]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 24))]
+    pub memory: Option<u64>,
     /// Say nothing but errors
     #[arg(long)]
     pub quiet: bool,

@@ -9,7 +9,9 @@ use crate::export;
 use crate::files::Files;
 use crate::grow::{self, Policy};
 use crate::persist::{self, Identity, Keeper, Remembering};
-use crate::platform::{self, api, call, clock, embed, fault, interrupt, memory, pool};
+use crate::platform::{
+    self, api, call, clock, embed, fault, interrupt, memory, pool, progress,
+};
 use crate::report::{self, Reporter};
 use engine::interp::Resolve;
 use engine::profile::TextOptions;
@@ -468,6 +470,10 @@ pub fn run(options: &Options, started: Duration) -> Result<i32, Error> {
                 eprintln!("bareflow: the machine stays as it is: {why}");
             }
         });
+    }
+    memory::limit(options.memory.map(|mib| (mib as usize) << 20));
+    if let Some(seconds) = options.watchdog {
+        progress::watch(seconds);
     }
     let result = call::entry(ready.entry);
     // Exit codes are eight bits; more would be cut silently by the system.

@@ -127,6 +127,31 @@ static void work(void *context, uint32_t index, uint32_t threads) {
         __atomic_fetch_add((uint64_t *)context, index + 1, __ATOMIC_RELAXED);
 }
 
+static _Thread_local uint64_t own = 5;
+static _Thread_local uint64_t list[3];
+
+static void count_own(void *context, uint32_t index, uint32_t threads) {
+    (void)threads;
+    uint64_t before = own;
+    for (int i = 0; i < 1000; i++) {
+        own += index + 1;
+        list[i % 3]++;
+    }
+    /* Workers stay, so what they count goes on; no other thread's counts are in it. */
+    uint64_t sum = list[0] + list[1] + list[2];
+    if (own - before != 1000ull * (index + 1) || own != 5 + sum * (index + 1))
+        __atomic_fetch_add((uint64_t *)context, 1, __ATOMIC_RELAXED);
+}
+
+static int thread_local(void) {
+    uint64_t wrong = 0;
+    for (int round = 0; round < 3; round++)
+        bf_parallel(2, count_own, &wrong);
+    say("wrong", wrong);
+    say("first", own);
+    return wrong != 0;
+}
+
 static int parallel(void) {
     uint64_t total = 0, expected = 0;
     uint32_t threads = bf_cpu_count();
@@ -182,6 +207,8 @@ int main(int argc, char **argv) {
         return memory();
     if (is(what, "parallel"))
         return parallel();
+    if (is(what, "thread-local"))
+        return thread_local();
     if (is(what, "clock"))
         return clock_runs();
     if (is(what, "float")) {

@@ -18,6 +18,7 @@ pub fn make(paths: &Paths) -> Result<()> {
         name: "guest",
         features: "c",
         target: &target,
+        lines: false,
     };
     let scratch = paths.scratch("c-bitcode")?;
     let bitcode = library(&package, &["core"], &scratch, &runtime_functions())

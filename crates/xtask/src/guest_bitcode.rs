@@ -14,6 +14,7 @@ pub fn llama(paths: &Paths) -> Result<()> {
         name: "llama",
         features: "",
         target: &target,
+        lines: false,
     };
     let bitcode = compile(&package)?;
     let folder = paths.artifacts().join("llama");

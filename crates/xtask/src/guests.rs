@@ -59,7 +59,7 @@ pub fn data() -> Vec<u8> {
         .collect()
 }
 
-const CASES: [Case; 13] = [
+const CASES: [Case; 14] = [
     case("exit-code", &["exit", "7"], &[], 7),
     case("exit-code-largest", &["exit", "62"], &[], 62),
     case("return-code", &["return", "3"], &[], 3),
@@ -102,6 +102,12 @@ const CASES: [Case; 13] = [
         expect: &["ready\n", "<one>\n", "<two>\n", "end of input\n"],
         code: 0,
     },
+    case(
+        "thread-local",
+        &["thread-local"],
+        &["wrong 0\n", "first 3005\n"],
+        0,
+    ),
     case(
         "parallel",
         &["parallel"],

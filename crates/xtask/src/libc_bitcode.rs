@@ -300,6 +300,7 @@ fn rust_part(paths: &Paths) -> Result<PathBuf> {
         name: "guest-libc",
         features: "freestanding",
         target: &target,
+        lines: false,
     };
     let scratch = paths.scratch("libc-rust")?;
     Ok(library(&package, &["core"], &scratch, RUST)?)

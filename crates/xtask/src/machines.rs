@@ -17,6 +17,7 @@ use formats::exit::Reason;
 use crate::build::{read, write_if_changed};
 use crate::embedded_test;
 use crate::examples_test;
+use crate::faults_test;
 use crate::guests;
 use crate::jit_test;
 use crate::machine_test::{MachineTest, Outcome, run_all};
@@ -136,6 +137,9 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     if wanted("machine/jit/") {
         tests.extend(jit_test::machine_tests(paths)?);
     }
+    if wanted("machine/faults/") {
+        tests.extend(faults_test::machine_tests(paths)?);
+    }
     if wanted("machine/cold-code/") {
         let image = guests::image(paths, "cold-probe.img", bareflow_with_cold_code(paths)?)?;
         tests.extend(guests::machine_tests(&image, "cold-code"));
@@ -174,6 +178,7 @@ const GROUPS: [&str; 11] = [
     "machine/boot/",
     "machine/guest/",
     "machine/runtime/",
+    "machine/faults/",
     "machine/cold-code/",
     "machine/payload/",
     "machine/evicted/",
@@ -198,6 +203,10 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     }
     counts.add(examples_test::hosted_suite(paths, filter)?);
     if filter.is_some_and(|f| f.starts_with("hosted/examples")) {
+        return Ok(counts);
+    }
+    counts.add(faults_test::hosted_suite(paths, filter)?);
+    if filter.is_some_and(|f| f.starts_with("hosted/faults")) {
         return Ok(counts);
     }
     let image = guests::image(paths, "probe.img", bareflow(paths)?)?;

@@ -21,6 +21,7 @@ mod demo;
 mod differential;
 mod embedded_test;
 mod examples_test;
+mod faults_test;
 mod fuzz;
 mod gen_model;
 mod golden;

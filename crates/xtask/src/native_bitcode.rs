@@ -12,6 +12,7 @@ use crate::paths::Paths;
 
 /// What a program may call of it, and where it starts.
 const INTERFACE: &[&str] = &[
+    "__emutls_get_address",
     "bareflow_native_start",
     "bf_alloc",
     "bf_arg",
@@ -109,6 +110,7 @@ pub fn make(paths: &Paths) -> Result<()> {
         name: "native",
         features: "freestanding",
         target: &target,
+        lines: false,
     };
     let keep = [INTERFACE, HELPERS].concat();
     let libraries = ["core", "alloc", "compiler_builtins"];

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use super::{GuestModule, compile_c, open_imports, rust, wrap};
+use super::{GuestModule, compile_c, open_imports, rust, tool, wrap};
 use crate::{Artifacts, Error};
 
 /// The library among the artefacts.
@@ -16,6 +17,9 @@ const LIBRARY: &str = "libc/libc.bc";
 const HEADERS: &str = "libc/include";
 /// Calls `main` and ends the program as C has it: the library's own start.
 const START: &str = "bareflow_libc_start";
+
+/// The constant of the library that says whether its heap is checked.
+const CHECKED: &str = "bareflow_heap_checked";
 
 /// Functions of the library that the runtime offers, too: a program that needs no others is left as it is.
 const MACHINE: [&str; 28] = [
@@ -62,11 +66,16 @@ pub fn flags(artifacts: &Artifacts) -> Vec<String> {
     }
 }
 
-/// Adds what the modules use of the library, and its start where the program has `main`.
+/// Adds what the modules use of the library, and its start where the program has `main`. With `checked_heap` the heap looks
+/// for what programs do wrong.
 ///
 /// # Errors
 /// LLVM's tools are missing, or a module of the program is called `libc`.
-pub fn add(modules: &mut Vec<GuestModule>, artifacts: &Artifacts) -> Result<(), Error> {
+pub fn add(
+    modules: &mut Vec<GuestModule>,
+    artifacts: &Artifacts,
+    checked_heap: bool,
+) -> Result<(), Error> {
     let open = open_imports(modules);
     let Some(library) = artifacts.optional(LIBRARY) else {
         explain_absence(&open);
@@ -82,12 +91,26 @@ pub fn add(modules: &mut Vec<GuestModule>, artifacts: &Artifacts) -> Result<(), 
     if let Some(module) = modules.iter_mut().find(|m| m.file == "start.llbc") {
         let source = write(scratch.path(), "start.c", include_str!("../start.c"))?;
         let bitcode = scratch.path().join("start.bc");
-        compile_c(&source, &["-DBAREFLOW_LIBC".to_owned()], &bitcode)?;
+        compile_c(
+            &source,
+            &["-DBAREFLOW_LIBC".to_owned(), super::NO_LINES.into()],
+            &bitcode,
+        )?;
         module.container = wrap("start", &bitcode)?;
         keep.insert(&start);
     }
     let needed = scratch.path().join("libc.bc");
-    rust::trim(&library, &keep.into_iter().collect::<Vec<_>>(), &needed)?;
+    let library = if checked_heap {
+        with_checked_heap(&library, scratch.path())?
+    } else {
+        library
+    };
+    rust::trim(
+        &library,
+        &keep.into_iter().collect::<Vec<_>>(),
+        false,
+        &needed,
+    )?;
     let container = wrap("libc", &needed)?;
     super::add(modules, &library, "libc".into(), container)
 }
@@ -96,6 +119,18 @@ pub fn add(modules: &mut Vec<GuestModule>, artifacts: &Artifacts) -> Result<(), 
 const TELLTALE: [&str; 10] = [
     "printf", "puts", "malloc", "fopen", "strtol", "qsort", "exit", "fprintf", "snprintf", "strcmp",
 ];
+
+/// The library with a strong definition of the constant that it defines weakly as 0.
+fn with_checked_heap(library: &Path, scratch: &Path) -> Result<PathBuf, Error> {
+    let text =
+        format!("target triple = \"x86_64-unknown-linux-gnu\"\n@{CHECKED} = constant i32 1\n");
+    let switch = write(scratch, "checked.ll", &text)?;
+    let checked = scratch.join("checked.bc");
+    let mut link = Command::new("llvm-link-22");
+    link.arg(library).arg(&switch).arg("-o").arg(&checked);
+    tool(&mut link, library)?;
+    Ok(checked)
+}
 
 fn explain_absence(open: &BTreeSet<String>) {
     if let Some(name) = TELLTALE.iter().find(|name| open.contains(**name)) {
@@ -115,11 +150,10 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<PathBuf, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
 
     use formats::llbc;
 
-    use crate::guest::{modules, tool};
+    use crate::guest::modules;
 
     /// Artefacts with a library of a few functions, two of which belong together.
     fn library(folder: &Path) -> Artifacts {
@@ -149,7 +183,7 @@ mod tests {
     ) -> Result<Vec<GuestModule>, Error> {
         let source = write(folder, "a.c", text)?;
         let mut made = modules(&[source], &flags(artifacts))?;
-        add(&mut made, artifacts)?;
+        add(&mut made, artifacts, false)?;
         Ok(made)
     }
 

@@ -29,6 +29,9 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const FLAGS: &str = "--emit=llvm-bc,link -Ccodegen-units=1 -Cno-vectorize-loops -Cno-vectorize-slp \
                      -Cpanic=abort -Cembed-bitcode=no";
 
+/// More of them where source lines are to be told.
+const LINES: &str = " -Cdebuginfo=line-tables-only";
+
 /// Name of the module that holds Rust's own libraries.
 const RUST: &str = "rust-core";
 
@@ -43,13 +46,19 @@ pub struct Package<'a> {
     pub features: &'a str,
     /// Build folder of its own: the flags are not those of the host's programs.
     pub target: &'a Path,
+    /// Whether what tells source lines is kept.
+    pub lines: bool,
 }
 
-/// The modules of the crate in `folder`, which holds its Cargo.toml.
+/// The modules of the crate in `folder`, which holds its Cargo.toml; with `lines`, with what tells source lines.
 ///
 /// # Errors
 /// Cargo's refusal, or a crate that is no guest.
-pub fn crate_modules(folder: &Path, scratch: &Path) -> Result<Vec<GuestModule>, Error> {
+pub fn crate_modules(
+    folder: &Path,
+    scratch: &Path,
+    lines: bool,
+) -> Result<Vec<GuestModule>, Error> {
     let mut metadata = cargo(folder);
     metadata.args(["metadata", "--format-version=1", "--no-deps"]);
     let found: Value = serde_json::from_str(&tool(&mut metadata, folder)?).unwrap_or_default();
@@ -72,6 +81,7 @@ pub fn crate_modules(folder: &Path, scratch: &Path) -> Result<Vec<GuestModule>, 
             name,
             features: "",
             target: &target,
+            lines,
         },
         scratch,
     )
@@ -146,7 +156,7 @@ pub fn finish(
             continue; // nothing in it is used
         }
         let trimmed = scratch.join(format!("{name}.trimmed.bc"));
-        trim(file, &keep, &trimmed)?;
+        trim(file, &keep, package.lines && name != RUST, &trimmed)?;
         made.push(GuestModule {
             file: format!("{name}.llbc"),
             container: wrap(name, &trimmed)?,
@@ -174,6 +184,8 @@ fn has_entry(container: &[u8]) -> bool {
 /// # Errors
 /// Cargo's refusal.
 pub fn compile(package: &Package) -> Result<Vec<(String, PathBuf)>, Error> {
+    let lines = if package.lines { LINES } else { "" };
+    let flags = format!("{FLAGS}{lines}");
     let mut command = cargo(package.folder);
     command
         .args([
@@ -187,7 +199,7 @@ pub fn compile(package: &Package) -> Result<Vec<(String, PathBuf)>, Error> {
         ])
         .args(["--message-format=json-render-diagnostics", "--target-dir"])
         .arg(package.target)
-        .env("RUSTFLAGS", FLAGS);
+        .env("RUSTFLAGS", flags);
     if !package.features.is_empty() {
         command.args(["--features", package.features]);
     }
@@ -281,7 +293,7 @@ pub fn library(
     }
     let keep: Vec<String> = keep.iter().map(|k| (*k).to_owned()).collect();
     let made = scratch.join(format!("{}.bc", package.name));
-    trim(&joined, &keep.iter().collect::<Vec<_>>(), &made)?;
+    trim(&joined, &keep.iter().collect::<Vec<_>>(), false, &made)?;
     Ok(made)
 }
 
@@ -395,7 +407,7 @@ fn live(scratch: &Path, modules: &[(String, PathBuf)]) -> Result<BTreeSet<String
         &joined,
     )?;
     let reached = scratch.join("reached.bc");
-    trim(&joined, &[&ENTRY.to_owned()], &reached)?;
+    trim(&joined, &[&ENTRY.to_owned()], false, &reached)?;
     let mut nm = Command::new("llvm-nm-22");
     let listing = tool(
         nm.args(["--format=posix", "--defined-only"]).arg(&reached),
@@ -408,20 +420,25 @@ fn live(scratch: &Path, modules: &[(String, PathBuf)]) -> Result<BTreeSet<String
         .collect())
 }
 
-/// Drops all that the symbols in `keep` do not reach.
-pub(super) fn trim(file: &Path, keep: &[&String], trimmed: &Path) -> Result<(), Error> {
+/// Drops all that the symbols in `keep` do not reach, and debug information unless `lines` are kept.
+pub(super) fn trim(
+    file: &Path,
+    keep: &[&String],
+    lines: bool,
+    trimmed: &Path,
+) -> Result<(), Error> {
     let list = trimmed.with_extension("keep");
     let names: Vec<&str> = keep.iter().map(|k| k.as_str()).collect();
     std::fs::write(&list, names.join("\n") + "\n").map_err(|e| Error::io("write", &list, e))?;
     let mut opt = Command::new("opt-22");
-    opt.args([
-        "-passes=internalize,globaldce,strip-dead-prototypes",
-        "--strip-debug",
-    ])
-    .arg(format!("-internalize-public-api-file={}", list.display()))
-    .arg(file)
-    .arg("-o")
-    .arg(trimmed);
+    opt.arg("-passes=internalize,globaldce,strip-dead-prototypes");
+    if !lines {
+        opt.arg("--strip-debug");
+    }
+    opt.arg(format!("-internalize-public-api-file={}", list.display()))
+        .arg(file)
+        .arg("-o")
+        .arg(trimmed);
     tool(&mut opt, file)?;
     Ok(())
 }
@@ -450,7 +467,7 @@ mod tests {
     fn a_crate_becomes_a_program() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hello-rust");
         let scratch = tempfile::tempdir().unwrap();
-        let modules = crate_modules(&folder, scratch.path()).unwrap();
+        let modules = crate_modules(&folder, scratch.path(), true).unwrap();
         let main = modules
             .iter()
             .find(|m| m.file == "hello-rust.llbc")

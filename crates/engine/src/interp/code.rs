@@ -2,8 +2,10 @@
 
 use super::entry::FuncEntry;
 use super::lanes::{F1, F2, F3};
-use super::op::Ins;
+use super::lines::Lines;
+use super::op::{Ins, Op};
 use super::shape::Lane;
+use crate::memory::SourceFrame;
 use llvm::ir::{AtomicOp, IntPredicate, Opcode};
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 
@@ -48,6 +50,8 @@ pub struct Code {
     pub(crate) result_words: usize,
     /// Address of the function's entry.
     pub(crate) entry: usize,
+    /// Source lines, if the program has debug information.
+    pub(crate) lines: Lines,
 }
 
 /// A loop header: where on-stack replacement can leave the interpreter.
@@ -109,6 +113,26 @@ impl Code {
         (ins.start.addr()..ins.end.addr()).contains(&address)
     }
 
+    /// Number of the instruction that runs while `address` is in a register: the loop may be past what it executes.
+    pub(crate) fn number_at(&self, address: usize) -> usize {
+        let number = (address - self.ins.as_ptr().addr()) / size_of::<Ins>();
+        let is_quiet = |ins: &Ins| !can_fault(ins.op);
+        match number.checked_sub(1) {
+            Some(before)
+                if self.ins.get(number).is_none_or(is_quiet)
+                    && self.ins.get(before).is_some_and(|ins| !is_quiet(ins)) =>
+            {
+                before
+            }
+            _ => number,
+        }
+    }
+
+    /// Calls `visit` with the source lines of an instruction.
+    pub(crate) fn source_frames(&self, number: usize, visit: &mut dyn FnMut(&[SourceFrame<'_>])) {
+        self.lines.frames(number, visit);
+    }
+
     /// Number of the interpreter's instructions.
     pub fn len(&self) -> usize {
         self.ins.len()
@@ -159,6 +183,58 @@ impl Code {
         }
         text
     }
+}
+
+/// Whether an instruction may end in an exception of the processor.
+fn can_fault(op: Op) -> bool {
+    use Op::*;
+    matches!(
+        op,
+        UDiv | URem
+            | SDiv32
+            | SDiv64
+            | SRem32
+            | SRem64
+            | UDivI
+            | URemI
+            | SDiv32I
+            | SDiv64I
+            | SRem32I
+            | SRem64I
+            | Ld8
+            | Ld16
+            | Ld32
+            | Ld64
+            | LdX8
+            | LdX16
+            | LdX32
+            | LdX64
+            | LdB
+            | St8
+            | St16
+            | St32
+            | St64
+            | StX8
+            | StX16
+            | StX32
+            | StX64
+            | StB
+            | MemCpy
+            | MemMove
+            | MemSet
+            | MemCpyI
+            | Call
+            | CallInd
+            | VaCopy
+            | VaArg
+            | Pure2
+            | Lanes
+            | Wide
+            | Atomic
+            | Vector
+            | Trap
+            | Args
+    )
 }
 
 /// A function on numbers.

@@ -127,6 +127,7 @@ impl Ir {
             types: &mut self.types,
             thunks: &mut self.thunks,
             count_blocks: options.count_blocks,
+            lines: self.module.has_debug_information(),
         };
         let mut code = decode::decode(&mut env, function)?;
         code.heat_step = options.heat_step.max(1);

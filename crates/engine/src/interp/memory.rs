@@ -15,7 +15,7 @@ use llvm::ir::{AtomicOp, Opcode};
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::sync::atomic::{
-    AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst, fence,
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst, fence,
 };
 
 /// Bytes of a thread's stack: reserved at once, but the system gives pages only when they are touched.
@@ -152,20 +152,43 @@ pub(crate) fn frame_words(registers: &[usize], visit: &mut dyn FnMut(usize) -> b
     }
 }
 
-/// Ends the program as the processor does when a stack is used up: by an access to memory that is not there.
+static OVERFLOWED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a thread used up its interpreter's stack: the fault that came of it is not what it looks like.
+pub fn has_overflowed() -> bool {
+    OVERFLOWED.load(SeqCst)
+}
+
+/// Ends the program as the processor does when a stack is used up: by an access to memory that is not there. The addresses
+/// of instruction and frame are kept in registers, for whoever tells where that was.
 #[cold]
-pub(crate) fn overflow(function: &str) -> ! {
+pub(crate) fn overflow(function: &str, ip: usize, fp: usize) -> ! {
+    OVERFLOWED.store(true, SeqCst);
     eprintln!(
         "error: stack overflow in interpreted function {function} ({} MiB)",
         STACK_BYTES.load(SeqCst) >> 20
     );
     // SAFETY: faults: nothing is mapped at address 0. Whoever goes on behind it gets an invalid instruction.
     unsafe {
-        std::arch::asm!("mov byte ptr [{zero}], 0", "ud2", zero = in(reg) 0usize, options(noreturn))
+        std::arch::asm!(
+            "mov byte ptr [{zero}], 0",
+            "ud2",
+            zero = in(reg) 0usize,
+            in("r12") ip,
+            in("r13") fp,
+            options(noreturn)
+        )
     }
 }
 
-/// Ends the program as the processor does at an instruction that must not be reached.
+/// Ends the program as the processor does at an instruction that must not be reached; `ip` and `fp` as in [`overflow`].
+#[cold]
+pub(crate) fn trap_at(ip: usize, fp: usize) -> ! {
+    // SAFETY: raises an invalid-opcode fault and touches nothing.
+    unsafe { std::arch::asm!("ud2", in("r12") ip, in("r13") fp, options(noreturn, nomem, nostack)) }
+}
+
+/// The same where nobody knows the instruction.
 #[cold]
 pub(crate) fn trap() -> ! {
     // SAFETY: raises an invalid-opcode fault and touches nothing.

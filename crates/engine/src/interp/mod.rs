@@ -26,6 +26,7 @@ mod demand;
 mod entry;
 mod image;
 mod lanes;
+mod lines;
 mod memory;
 mod op;
 mod run;
@@ -40,7 +41,8 @@ pub(crate) use entry::Watch;
 pub(crate) use image::{CELL, MISSES};
 pub use image::{Image, Options, Resolve};
 pub(crate) use memory::frame_words;
-pub use memory::set_stack_size;
+pub use memory::{has_overflowed, set_stack_size};
+pub use run::is_loop;
 
 /// Words a value of this type fills; `None` if it cannot be held.
 pub(crate) fn slots_of(ty: llvm::ir::Type<'_>, layout: llvm::ir::Layout<'_>) -> Option<usize> {

@@ -70,7 +70,7 @@ pub(crate) unsafe fn run(
                 let new_fp = base.add(SAVED + words);
                 let end = new_fp.cast::<u8>().add(new.frame_bytes);
                 if end >= stack.limit {
-                    memory::overflow(&new.name);
+                    memory::overflow(&new.name, $old_ip.addr(), $old_fp.addr());
                 }
                 base.write($old_fp as u64);
                 base.add(1).write($old_ip as u64);
@@ -268,7 +268,7 @@ pub(crate) unsafe fn run(
                 let count: usize = $count;
                 let area = sp.cast::<u64>();
                 if area.add(count).cast::<u8>() >= stack.limit {
-                    memory::overflow(&(*code).name);
+                    memory::overflow(&(*code).name, ip.addr(), fp.addr());
                 }
                 pass!(area, count);
                 let used = area.add(count.next_multiple_of(2));
@@ -286,7 +286,7 @@ pub(crate) unsafe fn run(
                 if entry.count_call() {
                     let area = sp.cast::<u64>();
                     if area.add(count).cast::<u8>() >= stack.limit {
-                        memory::overflow(&(*code).name);
+                        memory::overflow(&(*code).name, ip.addr(), fp.addr());
                     }
                     pass!(area, count);
                     let used = area.add(count.next_multiple_of(2));
@@ -615,7 +615,7 @@ pub(crate) unsafe fn run(
                     let bytes = (r!((*ip).b) as usize).next_multiple_of(16);
                     let room = stack.limit.addr() - sp.addr();
                     if bytes.saturating_add(align) >= room {
-                        memory::overflow(&(*code).name);
+                        memory::overflow(&(*code).name, ip.addr(), fp.addr());
                     }
                     let start = sp.add(sp.align_offset(align));
                     sp = start.add(bytes);
@@ -719,7 +719,7 @@ pub(crate) unsafe fn run(
                         let result = buffer.add(head.buffer_words());
                         let used = result.add(code!().result_words.next_multiple_of(2) + 2);
                         if used.cast::<u8>() >= stack.limit {
-                            memory::overflow(&(*code).name);
+                            memory::overflow(&(*code).name, header.addr(), fp.addr());
                         }
                         let mut to = buffer;
                         for v in &head.live {
@@ -741,10 +741,18 @@ pub(crate) unsafe fn run(
                     }
                     continue;
                 }
-                Op::Trap | Op::Args => memory::trap(),
+                Op::Trap | Op::Args => memory::trap_at(ip.addr(), fp.addr()),
             }
         }
     }
+}
+
+/// More bytes than the code of [`run`] takes.
+const LOOP_BYTES: usize = 48 << 10;
+
+/// Whether code at `address` is the interpreter's loop, or lies just behind it.
+pub fn is_loop(address: usize) -> bool {
+    address.wrapping_sub(run as *const () as usize) < LOOP_BYTES
 }
 
 /// A result nobody asked for.

@@ -1,12 +1,14 @@
 //! Reads one relocatable ELF object: sections that will be in memory, symbols.
 //!
 //! What comes out has passed: the machine, alignments, section contents inside the file, symbols inside their sections.
-//! Relocations are checked where they are used. Sections for unwinding, debugging and notes are left out.
+//! Relocations are checked where they are used. Sections for unwinding and notes are left out; those for debugging are
+//! listed apart.
 //!
 //! Source: System V ABI, AMD64 supplement 1.0, chapter 4.
 
 use super::MemoryError;
 use super::pages::PAGE;
+use addr2line::gimli::SectionId;
 use object::LittleEndian as LE;
 use object::elf::{self, FileHeader64, Rela64, SectionHeader64, Sym64};
 use object::read::elf::{FileHeader, Rela, SectionHeader, Sym, SymbolTable};
@@ -33,6 +35,14 @@ pub(super) struct Section<'d> {
     /// Size in memory, bytes.
     pub(super) size: usize,
     pub(super) align: usize,
+    pub(super) relocations: &'d [Rela64<LE>],
+}
+
+/// A section of debug information.
+#[derive(Debug)]
+pub(super) struct DebugSection<'d> {
+    pub(super) id: SectionId,
+    pub(super) data: &'d [u8],
     pub(super) relocations: &'d [Rela64<LE>],
 }
 
@@ -69,6 +79,8 @@ pub(super) struct ElfSymbol {
 #[derive(Debug)]
 pub(super) struct Object<'d> {
     pub(super) sections: Vec<Section<'d>>,
+    /// What tells source lines.
+    pub(super) debug: Vec<DebugSection<'d>>,
     /// By number; number 0 is the null symbol.
     pub(super) symbols: Vec<ElfSymbol>,
 }
@@ -141,6 +153,29 @@ fn kind(name: &str, header: &SectionHeader64<LE>) -> Result<Option<Kind>, Memory
     }
 }
 
+/// The kind of debug information in a section that is not in memory. What is packed is not read.
+fn debug_kind(name: &str, header: &SectionHeader64<LE>) -> Option<SectionId> {
+    const READ: [SectionId; 12] = [
+        SectionId::DebugAbbrev,
+        SectionId::DebugAddr,
+        SectionId::DebugAranges,
+        SectionId::DebugInfo,
+        SectionId::DebugLine,
+        SectionId::DebugLineStr,
+        SectionId::DebugLoc,
+        SectionId::DebugLocLists,
+        SectionId::DebugRanges,
+        SectionId::DebugRngLists,
+        SectionId::DebugStr,
+        SectionId::DebugStrOffsets,
+    ];
+    let left_out = elf::SHF_ALLOC.0 | elf::SHF_COMPRESSED.0;
+    if header.sh_flags(LE).0 & left_out != 0 || header.sh_type(LE) != elf::SHT_PROGBITS {
+        return None;
+    }
+    READ.into_iter().find(|id| id.name() == name)
+}
+
 /// Size and alignment of a section as this machine's numbers.
 fn extent(name: &str, header: &SectionHeader64<LE>) -> Result<(usize, usize), MemoryError> {
     let refused = |reason| MemoryError::Section {
@@ -184,6 +219,9 @@ impl<'d> Object<'d> {
         let header = header(data)?;
         let table = header.sections(LE, data).map_err(unreadable)?;
         let mut sections = Vec::new();
+        let mut debug: Vec<DebugSection<'d>> = Vec::new();
+        // Place in `debug` by number of the section in the file.
+        let mut debug_places = vec![None; table.len()];
         // Place in `sections` by number of the section in the file.
         let mut places = vec![None; table.len()];
         for (index, section) in table.enumerate() {
@@ -192,6 +230,16 @@ impl<'d> Object<'d> {
             }
             let name = table.section_name(LE, section).map_err(unreadable)?;
             let name = String::from_utf8_lossy(name).into_owned();
+            if let (Some(id), Some(place)) =
+                (debug_kind(&name, section), debug_places.get_mut(index.0))
+            {
+                *place = Some(debug.len());
+                debug.push(DebugSection {
+                    id,
+                    data: section.data(LE, data).map_err(unreadable)?,
+                    relocations: &[],
+                });
+            }
             let Some(kind) = kind(&name, section)? else {
                 continue;
             };
@@ -209,6 +257,13 @@ impl<'d> Object<'d> {
             });
         }
         for section in table.iter() {
+            let about = section.sh_info(LE) as usize;
+            if let Some(&Some(place)) = debug_places.get(about)
+                && section.sh_type(LE) == elf::SHT_RELA
+                && let Some((relocations, _)) = section.rela(LE, data).map_err(unreadable)?
+            {
+                debug[place].relocations = relocations;
+            }
             let target = places.get(section.sh_info(LE) as usize).copied().flatten();
             let (Some(target), elf::SHT_REL | elf::SHT_RELA) = (target, section.sh_type(LE)) else {
                 continue;
@@ -233,7 +288,11 @@ impl<'d> Object<'d> {
             .enumerate()
             .map(|(index, symbol)| read_symbol(&symbols, index, symbol, &sections, &places))
             .collect::<Result<_, _>>()?;
-        Ok(Object { sections, symbols })
+        Ok(Object {
+            sections,
+            debug,
+            symbols,
+        })
     }
 }
 

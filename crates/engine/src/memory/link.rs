@@ -24,6 +24,7 @@
 //! Nothing is left behind when linking fails: pages are taken last and given back on errors.
 
 use super::MemoryError;
+use super::debug::Debug;
 use super::elf::{Kind, Object, Place, Relocation};
 use super::pages::PAGE;
 use super::region::{Region, Writing};
@@ -569,7 +570,11 @@ pub fn link(
             });
         }
     }
+    let debug = Debug::new(&object, |section, offset| {
+        placed.address(Value::Here(section, offset))
+    });
     let pages = pages.seal(layout.sealed)?;
     let writable = layout.end.next_multiple_of(PAGE) - layout.sealed;
-    Ok(Unit::new(pages, symbols, functions, bytes.len(), writable))
+    let unit = Unit::new(pages, symbols, functions, bytes.len(), writable);
+    Ok(unit.with_debug(debug))
 }

@@ -11,6 +11,7 @@
 //! by one, there is a limit, everything must be within reach of everything, and linking must not cost milliseconds.
 
 mod budget;
+mod debug;
 mod elf;
 mod error;
 mod link;
@@ -23,6 +24,7 @@ mod sync;
 mod unit;
 
 pub use budget::{Budget, Charge};
+pub use debug::SourceFrame;
 pub use error::MemoryError;
 pub use link::{Symbol, Symbols, link};
 pub use reclaim::{Freed, Guard, Reclaimer};

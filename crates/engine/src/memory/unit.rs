@@ -1,6 +1,7 @@
 //! A unit: machine code in pages of its own, freed as a whole.
 
 use super::MemoryError;
+use super::debug::{Debug, SourceFrame};
 use super::region::{Region, Taken, Writing};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -29,6 +30,7 @@ pub struct Unit {
     object_bytes: usize,
     writable_bytes: usize,
     owner: Option<u64>,
+    debug: Debug,
 }
 
 impl Unit {
@@ -48,7 +50,25 @@ impl Unit {
             object_bytes,
             writable_bytes,
             owner: None,
+            debug: Debug::default(),
         }
+    }
+
+    /// With what tells its source lines.
+    pub(super) fn with_debug(mut self, debug: Debug) -> Self {
+        self.debug = debug;
+        self
+    }
+
+    /// Calls `visit` with the functions and source lines of the code at `address`, those inlined into others first; not at
+    /// all if the object had no debug information. Allocates.
+    pub fn source_frames(&self, address: usize, visit: &mut dyn FnMut(&[SourceFrame<'_>])) {
+        self.debug.frames(address, visit);
+    }
+
+    /// Bytes of debug information kept beside the code.
+    pub fn debug_bytes(&self) -> usize {
+        self.debug.bytes()
     }
 
     /// Whose code it is, as [`Unit::set_owner`] said.

@@ -1,13 +1,14 @@
-//! Where a thread is in the guest: names for addresses, for whoever tells of a fault.
+//! Where a thread is in the guest: names and source lines for addresses, for whoever tells of a fault.
 //!
-//! Made for signal handlers of threads that faulted while they ran guest code: nothing here allocates, and no lock is
-//! waited for. Interpreted functions are found by their decoded form, whose address the interpreter's loop holds in a
-//! register or in its own frame, and whose callers' are saved in the interpreter's frames.
+//! Made for signal handlers of threads that faulted while they ran guest code: no lock is waited for, and nothing allocates
+//! but the reading of source lines of compiled code, which is done only if it is asked for. Interpreted functions are found
+//! by the address of the instruction they are at, or of their decoded form, which the interpreter's loop holds in a
+//! register or on its stack; their callers' are saved in the interpreter's frames.
 
 use super::Engine;
 use super::function::Osr;
-use crate::interp::{self, FuncEntry};
-use crate::memory::Unit;
+use crate::interp::{self, Code, FuncEntry};
+use crate::memory::{SourceFrame, Unit};
 
 /// What a thread is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +19,15 @@ pub enum Place<'n> {
         function: &'n str,
         /// Bytes from its start.
         offset: usize,
+        /// The source lines, what was inlined first; empty if they are not known or were not asked for.
+        lines: &'n [SourceFrame<'n>],
     },
     /// An interpreted function.
     Interpreted {
         /// Its symbol.
         function: &'n str,
+        /// The source lines, what was inlined first; empty if they are not known.
+        lines: &'n [SourceFrame<'n>],
     },
     /// Code of the program that was replaced since, and whose name is not at hand.
     Replaced,
@@ -34,9 +39,42 @@ fn name_in(unit: &Unit, address: usize) -> Option<(&str, usize)> {
     (address < f.address + f.size.max(1)).then_some((&*f.name, address - f.address))
 }
 
+fn show(
+    unit: &Unit,
+    address: usize,
+    (function, offset): (&str, usize),
+    lines: bool,
+    visit: &mut dyn FnMut(Place<'_>),
+) {
+    let mut is_told = false;
+    if lines {
+        unit.source_frames(address, &mut |lines| {
+            is_told = true;
+            visit(Place::Compiled {
+                function,
+                offset,
+                lines,
+            });
+        });
+    }
+    if !is_told {
+        visit(Place::Compiled {
+            function,
+            offset,
+            lines: &[],
+        });
+    }
+}
+
 impl Engine {
-    /// Tells `visit` what guest code is at `address`. False, and no call, if there is none.
-    pub fn locate_code(&self, address: usize, visit: &mut dyn FnMut(Place<'_>)) -> bool {
+    /// Tells `visit` what guest code is at `address`, with source lines if `lines` allows memory to be allocated. False,
+    /// and no call, if there is none.
+    pub fn locate_code(
+        &self,
+        address: usize,
+        lines: bool,
+        visit: &mut dyn FnMut(Place<'_>),
+    ) -> bool {
         let image = &self.shared.image;
         if !image.names().region.code_range().contains(&address) {
             return false;
@@ -49,8 +87,8 @@ impl Engine {
             });
             let mut units = state.unit.iter().chain(osr);
             if let Some(unit) = units.find(|u| u.range().contains(&address)) {
-                let (function, offset) = name_in(unit, address).unwrap_or((f.profile.name(), 0));
-                visit(Place::Compiled { function, offset });
+                let named = name_in(unit, address).unwrap_or((f.profile.name(), 0));
+                show(unit, address, named, lines, visit);
                 return true;
             }
         }
@@ -58,8 +96,8 @@ impl Engine {
             // Stubs, and the ways into and out of the interpreter, are not the guest's own.
             Some(unit) => match name_in(unit, address).filter(|(n, _)| image.function(n).is_some())
             {
-                Some((function, offset)) => {
-                    visit(Place::Compiled { function, offset });
+                Some(named) => {
+                    show(unit, address, named, lines, visit);
                     true
                 }
                 None => false,
@@ -68,8 +106,8 @@ impl Engine {
                 // A call under way stays in the code it began in, whatever was published since.
                 let mut is_known = false;
                 self.shared.reclaimer.try_find(address, &mut |unit| {
-                    if let Some((function, offset)) = name_in(unit, address) {
-                        visit(Place::Compiled { function, offset });
+                    if let Some(named) = name_in(unit, address) {
+                        show(unit, address, named, lines, visit);
                         is_known = true;
                     }
                 });
@@ -89,33 +127,66 @@ impl Engine {
         stack: &[usize],
         visit: &mut dyn FnMut(Place<'_>) -> bool,
     ) {
-        let named = |belongs: &dyn Fn(&interp::Code) -> bool| {
-            let mut entries = self.shared.image.functions();
-            let found = entries.find(|e: &&FuncEntry| e.code().is_some_and(belongs));
-            found.map(FuncEntry::name)
+        let coded = |belongs: &dyn Fn(&Code) -> bool| {
+            let codes = self.shared.image.functions().filter_map(FuncEntry::code);
+            codes.into_iter().find(|code| belongs(code))
         };
-        let name = |word: usize| named(&|code| std::ptr::from_ref(code).addr() == word);
-        // The loop holds the address of the instruction it is at in a register: it tells the function that runs.
-        let at = |word: &usize| named(&|code| code.is_at(*word));
-        let mut is_known = false;
-        if let Some(function) = registers.iter().find_map(at) {
-            is_known = true;
-            if !visit(Place::Interpreted { function }) {
+        let form = |word: usize| coded(&|code| std::ptr::from_ref(code).addr() == word);
+        let mut tell = |code: &Code, address: Option<usize>| {
+            let function = code.name();
+            let mut more = true;
+            match address {
+                Some(address) => code.source_frames(code.number_at(address), &mut |lines| {
+                    more = visit(Place::Interpreted { function, lines });
+                }),
+                None => {
+                    more = visit(Place::Interpreted {
+                        function,
+                        lines: &[],
+                    });
+                }
+            }
+            more
+        };
+        // The loop holds the address of the instruction it is at in a register, or has saved it on the stack: it tells the
+        // function that runs. Beside it there may be that of the next instruction.
+        let at = |word: &usize| coded(&|code| code.is_at(*word));
+        let first = registers.iter().chain(stack).find_map(at);
+        if let Some(code) = first {
+            let inside = |words: &[usize]| words.iter().copied().filter(|w| code.is_at(*w)).min();
+            let address =
+                inside(registers).or_else(|| stack.iter().copied().find(|w| code.is_at(*w)));
+            if !tell(code, address) {
                 return;
             }
+        }
+        // A frame has its caller's form above the address of the call there.
+        let mut has_frames = false;
+        let mut caller: Option<&Code> = None;
+        interp::frame_words(registers, &mut |word| {
+            let more = match caller.take() {
+                Some(code) => {
+                    has_frames = true;
+                    tell(code, Some(word).filter(|w| code.is_at(*w)))
+                }
+                None => true,
+            };
+            caller = form(word);
+            more
+        });
+        if has_frames {
+            return;
         }
         // An older call may have left its form in one of these: so all are named.
-        for function in registers.iter().chain(stack).filter_map(|word| name(*word)) {
-            is_known = true;
-            if !visit(Place::Interpreted { function }) {
+        for code in registers
+            .iter()
+            .chain(stack)
+            .filter_map(|word| form(*word))
+            .filter(|code| !first.is_some_and(|f| std::ptr::eq(f, *code)))
+        {
+            if !tell(code, None) {
                 return;
             }
-        }
-        if is_known {
-            interp::frame_words(registers, &mut |word| match name(word) {
-                Some(function) => visit(Place::Interpreted { function }),
-                None => true,
-            });
         }
     }
 }

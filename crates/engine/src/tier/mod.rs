@@ -344,6 +344,11 @@ impl Engine {
         })
     }
 
+    /// Whether a thread of the program stands still until something is compiled.
+    pub fn is_waited_for(&self) -> bool {
+        self.shared.queue.is_waited_for()
+    }
+
     /// What is known of a function now; `None` if the program has none of this name.
     pub fn function(&self, name: &str) -> Option<FunctionNow> {
         let entry = self.shared.image.function(name)?;

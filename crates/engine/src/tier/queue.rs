@@ -2,6 +2,7 @@
 
 use crate::Level;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub(crate) struct Queue {
     jobs: Mutex<Jobs>,
     /// Told when a job comes, one is done, or all ends.
     changed: Condvar,
+    /// Threads that wait for a job to be done.
+    waiters: AtomicU32,
 }
 
 /// What the compiler does next.
@@ -66,6 +69,11 @@ impl Queue {
         }
     }
 
+    /// Whether a thread waits for a job.
+    pub fn is_waited_for(&self) -> bool {
+        self.waiters.load(Relaxed) > 0
+    }
+
     /// Waits until `job` is neither waiting nor being worked on; calls `meanwhile` now and then.
     pub fn wait_for(&self, job: Job, meanwhile: impl Fn()) {
         let is_open = |jobs: &Jobs| {
@@ -74,6 +82,7 @@ impl Queue {
         let mut jobs = self.lock();
         jobs.awaited.push(job);
         self.changed.notify_all();
+        self.waiters.fetch_add(1, Relaxed);
         while is_open(&jobs) {
             jobs = self
                 .changed
@@ -89,6 +98,7 @@ impl Queue {
         if let Some(at) = jobs.awaited.iter().position(|j| *j == job) {
             jobs.awaited.swap_remove(at);
         }
+        self.waiters.fetch_sub(1, Relaxed);
     }
 
     /// Takes the job of the greatest `heat` among those that have some and those that a thread waits for; waits at most

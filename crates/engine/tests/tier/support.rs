@@ -147,7 +147,7 @@ pub fn compiles(engine: &Engine, name: &str) -> usize {
 /// Symbol of the compiled code at an address; none if it is not the guest's.
 pub fn place(engine: &Engine, address: usize) -> Option<String> {
     let mut found = None;
-    engine.locate_code(address, &mut |place| {
+    engine.locate_code(address, false, &mut |place| {
         found = match place {
             Place::Compiled { function, .. } => Some(function.to_owned()),
             Place::Interpreted { .. } => None,

@@ -31,7 +31,7 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use formats::checksum::Checksum;
 use formats::cpu::CpuFeatures;
-use formats::exit::FAULT_CODE;
+use formats::exit::{FAULT_CODE, STUCK_CODE};
 use formats::options::{DEFAULT_PAYLOAD, KernelOptions, SlotChoice};
 use formats::slots::{FileRef, Kind, PATH, Reason, Slot, SlotError, State, Table};
 use store::area::{AreaError, VolumeArea};
@@ -320,7 +320,9 @@ pub fn program_ends(code: i32) {
     match code {
         INTERRUPTED => {}
         SIGNALS.. | REFUSED_CODE => fail(Reason::Exited { code }),
-        code if code == i32::from(FAULT_CODE) => fail(Reason::Exited { code }),
+        code if [FAULT_CODE, STUCK_CODE].map(i32::from).contains(&code) => {
+            fail(Reason::Exited { code })
+        }
         _ => {
             // The machine ends: what could not be written cannot be written later either.
             let _ = succeed();

@@ -16,6 +16,7 @@ mod constant;
 mod extract;
 mod instruction;
 mod layout;
+mod location;
 mod types;
 mod value;
 
@@ -23,6 +24,7 @@ pub use constant::Constant;
 pub use extract::{keep_bodies, rename_function};
 pub use instruction::{AtomicOp, FloatPredicate, IntPredicate, Opcode};
 pub use layout::Layout;
+pub use location::SourceFrame;
 pub use types::{Type, TypeKind};
 pub use value::{Block, Value, ValueKind};
 

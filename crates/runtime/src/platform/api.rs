@@ -6,7 +6,7 @@
 //! Functions that guests call often tell the engine which old code the thread still needs (`call::poll`).
 
 use super::pool::{Pool, Work};
-use super::{call, clock, devices, interrupt, machine, memory, threads, watch};
+use super::{call, clock, devices, interrupt, machine, memory, progress, threads, watch};
 use crate::files::{Errno, Files, OpenFlags};
 use engine::{HostSymbol, SymbolKind};
 use std::collections::VecDeque;
@@ -57,8 +57,9 @@ fn host() -> &'static Host {
     })
 }
 
-/// The program's files.
+/// The program's files; using them is progress.
 pub fn files() -> &'static Files {
+    progress::made();
     &host().files
 }
 
@@ -79,12 +80,14 @@ unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
     // SAFETY: the guest's contract.
     let text = unsafe { bytes(ptr, len) };
     watch::output(text);
+    progress::made();
     write_all(1, text);
 }
 
 /// To the serial line alone, where there is one; else as [`bf_console_write`].
 unsafe extern "C" fn bf_serial_write(ptr: *const u8, len: usize) {
     call::poll();
+    progress::made();
     // SAFETY: the guest's contract.
     write_all(devices::serial_line(), unsafe { bytes(ptr, len) });
 }
@@ -135,7 +138,8 @@ unsafe extern "C" fn bf_console_read(ptr: *mut u8, cap: usize) -> isize {
         }
         let mut chunk = [0u8; 1024];
         // SAFETY: reads into a valid buffer.
-        let n = unsafe { libc::read(0, chunk.as_mut_ptr().cast(), chunk.len()) };
+        let n =
+            progress::waiting(|| unsafe { libc::read(0, chunk.as_mut_ptr().cast(), chunk.len()) });
         match usize::try_from(n) {
             Ok(0) => input.ended = true,
             Ok(n) => input
@@ -162,7 +166,7 @@ unsafe extern "C" fn bf_console_key(timeout_ns: u64) -> i64 {
     if input.ended {
         return devices::NO_DATA;
     }
-    let key = devices::key(timeout_ns);
+    let key = progress::waiting(|| devices::key(timeout_ns));
     input.ended |= key == devices::NO_DATA;
     key
 }
@@ -188,7 +192,7 @@ fn answer(result: Result<u64, Errno>) -> i64 {
 unsafe extern "C" fn bf_file_open(path: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { self::path(path, len) };
-    answer(path.and_then(|p| host().files.open(p)).map(u64::from))
+    answer(path.and_then(|p| files().open(p)).map(u64::from))
 }
 
 /// A path of the guest's.
@@ -209,7 +213,7 @@ unsafe extern "C" fn bf_file_open_with(at: *const u8, len: usize, flags: u32) ->
     let flags = OpenFlags::from_bits(flags).ok_or(Errno::Invalid);
     // SAFETY: the guest's contract.
     let path = unsafe { path(at, len) };
-    let opened = path.and_then(|path| host().files.open_with(path, flags?));
+    let opened = path.and_then(|path| files().open_with(path, flags?));
     answer(opened.map(u64::from))
 }
 
@@ -217,22 +221,22 @@ unsafe extern "C" fn bf_file_write(handle: i64, offset: u64, ptr: *const u8, len
     call::poll();
     // SAFETY: the guest's contract.
     let bytes = unsafe { bytes(ptr, len) };
-    let written = host().files.write_at(handle, offset, bytes);
+    let written = files().write_at(handle, offset, bytes);
     answer(written.map(|n| n as u64))
 }
 
 unsafe extern "C" fn bf_file_resize(handle: i64, size: u64) -> i64 {
-    answer(host().files.resize(handle, size).map(|()| 0))
+    answer(files().resize(handle, size).map(|()| 0))
 }
 
 unsafe extern "C" fn bf_file_sync(handle: i64) -> i64 {
-    answer(host().files.sync(handle).map(|()| 0))
+    answer(files().sync(handle).map(|()| 0))
 }
 
 unsafe extern "C" fn bf_file_remove(at: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { path(at, len) };
-    answer(path.and_then(|p| host().files.remove(p)).map(|()| 0))
+    answer(path.and_then(|p| files().remove(p)).map(|()| 0))
 }
 
 unsafe extern "C" fn bf_file_rename(
@@ -243,14 +247,14 @@ unsafe extern "C" fn bf_file_rename(
 ) -> i64 {
     // SAFETY: the guest's contract.
     let (from, to) = unsafe { (path(from, from_len), path(to, to_len)) };
-    let renamed = from.and_then(|from| host().files.rename(from, to?));
+    let renamed = from.and_then(|from| files().rename(from, to?));
     answer(renamed.map(|()| 0))
 }
 
 unsafe extern "C" fn bf_folder_create(at: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { path(at, len) };
-    answer(path.and_then(|p| host().files.create_folder(p)).map(|()| 0))
+    answer(path.and_then(|p| files().create_folder(p)).map(|()| 0))
 }
 
 /// Names in a folder, each ending with a NUL, those of folders with `/` before it: as many whole ones as fit into `cap`
@@ -258,7 +262,7 @@ unsafe extern "C" fn bf_folder_create(at: *const u8, len: usize) -> i64 {
 unsafe extern "C" fn bf_folder_list(at: *const u8, len: usize, out: *mut u8, cap: usize) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { path(at, len) };
-    let listed = path.and_then(|p| host().files.names(p)).map(|names| {
+    let listed = path.and_then(|p| files().names(p)).map(|names| {
         let mut needed = 0;
         for name in &names {
             let end = needed + name.len() + 1;
@@ -278,7 +282,7 @@ unsafe extern "C" fn bf_folder_list(at: *const u8, len: usize, out: *mut u8, cap
 }
 
 unsafe extern "C" fn bf_file_size(handle: i64) -> i64 {
-    answer(host().files.size(handle))
+    answer(files().size(handle))
 }
 
 unsafe extern "C" fn bf_file_read(handle: i64, offset: u64, ptr: *mut u8, len: usize) -> i64 {
@@ -289,16 +293,11 @@ unsafe extern "C" fn bf_file_read(handle: i64, offset: u64, ptr: *mut u8, len: u
     // SAFETY: the guest gave `len` writable bytes that are its alone during the call; `u8` has no invalid values, and the
     // bytes are only written to.
     let buffer = unsafe { std::slice::from_raw_parts_mut(ptr, len) };
-    answer(
-        host()
-            .files
-            .read_at(handle, offset, buffer)
-            .map(|n| n as u64),
-    )
+    answer(files().read_at(handle, offset, buffer).map(|n| n as u64))
 }
 
 unsafe extern "C" fn bf_file_close(handle: i64) -> i64 {
-    answer(host().files.close(handle).map(|()| 0))
+    answer(files().close(handle).map(|()| 0))
 }
 
 unsafe extern "C" fn bf_arg_count() -> usize {
@@ -330,7 +329,7 @@ unsafe extern "C" fn bf_sleep_ns(ns: u64) {
     call::poll();
     match ns {
         0 => std::thread::yield_now(),
-        ns => devices::sleep(ns),
+        ns => progress::sleeping(ns, || devices::sleep(ns)),
     }
 }
 

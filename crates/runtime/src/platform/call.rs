@@ -4,9 +4,11 @@
 //! functions of the guest interface [`poll`]. Engines that the program makes itself ([`super::embed`]) share what decides that. A
 //! program compiled ahead has no engine of its own: then it is about theirs only.
 
+use super::{fault, progress};
 use engine::memory::Reclaimer;
 use engine::tier::Engine;
 use std::cell::Cell;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 
 static ENGINE: OnceLock<&'static Engine> = OnceLock::new();
@@ -38,12 +40,34 @@ pub fn reclaimer() -> &'static Arc<Reclaimer> {
 /// Runs `f`, which calls guest code.
 pub fn guest<R>(f: impl FnOnce() -> R) -> R {
     let before = INSIDE.replace(true);
+    let listed = (!before).then(enter);
     let result = {
         let _inside = reclaimer().enter();
         f()
     };
     INSIDE.set(before);
+    if let Some(place) = listed.flatten() {
+        place.store(0, SeqCst);
+    }
     result
+}
+
+/// Numbers of the threads that run guest code, 0 where there is none. More than these are not listed.
+static THREADS: [AtomicI32; 64] = [const { AtomicI32::new(0) }; 64];
+
+/// Lists this thread.
+fn enter() -> Option<&'static AtomicI32> {
+    fault::own_stack();
+    // SAFETY: no preconditions.
+    let thread = unsafe { libc::gettid() };
+    THREADS
+        .iter()
+        .find(|t| t.compare_exchange(0, thread, SeqCst, SeqCst).is_ok())
+}
+
+/// Threads that run guest code, or wait in a call of theirs, for the watchdog.
+pub fn guest_threads() -> impl Iterator<Item = i32> {
+    THREADS.iter().map(|t| t.load(SeqCst)).filter(|t| *t != 0)
 }
 
 /// Whether this thread runs guest code. May be asked in a signal handler.
@@ -78,6 +102,7 @@ pub fn at_end(what: impl Fn() + Send + Sync + 'static) {
 
 /// Ends the process. Not by `exit`: its handlers would take LLVM apart under the compiler's thread, which may be at work.
 pub fn end(code: i32) -> ! {
+    progress::stop();
     if let Some(what) = AT_END.get() {
         what();
     }

@@ -1,165 +1,36 @@
-//! A guest that faults: which function, where in it, the registers, then a distinct exit code.
+//! A guest that faults, or stands still: which function, which line of its source, then a distinct exit code.
 //!
 //! In other threads, and before the guest runs, a fault is the compiler's: LLVM reads bitcode that passed the container's
 //! checks as it is, and bitcode made to harm can make it fail. That ends in one message, too, and in the exit code of a
 //! refused program.
 //!
-//! The handler runs on a stack of its own (the fault may be an overflowing one), allocates nothing and takes no lock.
+//! The handler runs on a stack of its own (the fault may be an overflowing one) and takes no lock. Source lines are read
+//! from debug information with memory of its own ([`spare`]); should even that fail, the message comes without them.
+
+mod report;
+pub mod spare;
 
 use super::call;
 use engine::SymbolTable;
-use engine::tier::Place;
-use std::fmt::Write;
+use report::{Fault, Stderr};
+use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
 
 /// Exit code of a program that met a CPU exception; the kernel and the host command know it too.
 pub const EXIT_FAULT: i32 = formats::exit::FAULT_CODE as i32;
+
+/// Exit code of a program that the watchdog ended.
+pub const EXIT_STUCK: i32 = formats::exit::STUCK_CODE as i32;
 
 /// Names of code compiled ahead. Set once, never freed: a fault can come at any time.
 static SYMBOLS: AtomicPtr<SymbolTable> = AtomicPtr::new(ptr::null_mut());
 /// Asked once: the environment is not for signal handlers.
 static ON_MACHINE: AtomicBool = AtomicBool::new(false);
 
-/// A line on standard error without allocation.
-struct Stderr {
-    buffer: [u8; 2048],
-    len: usize,
-}
-
-impl Stderr {
-    fn flush(&mut self) {
-        // SAFETY: the first `len` bytes of the buffer are initialised.
-        unsafe { libc::write(2, self.buffer.as_ptr().cast(), self.len) };
-        self.len = 0;
-    }
-}
-
-impl Write for Stderr {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for byte in text.bytes() {
-            if self.len == self.buffer.len() {
-                self.flush();
-            }
-            self.buffer[self.len] = byte;
-            self.len += 1;
-        }
-        Ok(())
-    }
-}
-
 fn symbols() -> Option<&'static SymbolTable> {
     // SAFETY: null, or a leaked box.
     unsafe { SYMBOLS.load(Ordering::Acquire).as_ref() }
-}
-
-/// The thread as it was when it faulted.
-struct Fault<'a> {
-    signal: i32,
-    /// The address accessed, for memory faults.
-    address: usize,
-    /// As the system numbers them.
-    registers: &'a [usize],
-    /// Words from the stack pointer upwards.
-    stack: &'a [usize],
-}
-
-fn print_place(out: &mut Stderr, place: Place<'_>) -> std::fmt::Result {
-    match place {
-        Place::Compiled { function, offset } => {
-            write!(out, "{:#}+{offset:#x}", rustc_demangle::demangle(function))
-        }
-        Place::Interpreted { function } => {
-            write!(
-                out,
-                "{:#} (interpreted)",
-                rustc_demangle::demangle(function)
-            )
-        }
-        Place::Replaced => write!(out, "code of the program that was replaced since"),
-    }
-}
-
-/// Calls `visit` if there is guest code at `address`.
-fn locate(address: usize, visit: &mut dyn FnMut(Place<'_>)) -> bool {
-    if let Some(at) = symbols().and_then(|s| s.find(address)) {
-        let (function, offset) = (at.function, at.offset);
-        visit(Place::Compiled { function, offset });
-        return true;
-    }
-    call::engine().is_some_and(|engine| engine.locate_code(address, visit))
-}
-
-/// Where the fault was: in compiled code, in the interpreter, or in a function of the host.
-fn print_innermost(out: &mut Stderr, fault: &Fault<'_>) -> std::fmt::Result {
-    let rip = fault.registers[libc::REG_RIP as usize];
-    let mut done = Ok(());
-    let mut known = locate(rip, &mut |place| done = print_place(out, place));
-    if let (false, Some(engine)) = (known, call::engine()) {
-        engine.locate_interpreted(fault.registers, fault.stack, &mut |place| {
-            known = true;
-            done = print_place(out, place);
-            false
-        });
-    }
-    done?;
-    match known {
-        true => writeln!(out, " ({rip:#x})"),
-        false => writeln!(out, "{rip:#x} (not in the program's code)"),
-    }
-}
-
-fn describe(out: &mut Stderr, fault: &Fault<'_>) -> std::fmt::Result {
-    let (signal, address) = (fault.signal, fault.address);
-    let reg = |r: i32| fault.registers[r as usize];
-    let what = match signal {
-        libc::SIGSEGV => "invalid memory access",
-        libc::SIGBUS => "bus error",
-        libc::SIGFPE => "arithmetic exception",
-        libc::SIGILL => {
-            "illegal instruction (a trap: unreachable code, abort, or a feature this CPU lacks)"
-        }
-        _ => "exception",
-    };
-    writeln!(out, "\nerror: the program met a CPU exception: {what}")?;
-    write!(out, "  at ")?;
-    print_innermost(out, fault)?;
-    if matches!(signal, libc::SIGSEGV | libc::SIGBUS) {
-        writeln!(out, "  address {address:#x}")?;
-    }
-    let rows = [
-        [
-            ("rax", libc::REG_RAX),
-            ("rbx", libc::REG_RBX),
-            ("rcx", libc::REG_RCX),
-            ("rdx", libc::REG_RDX),
-        ],
-        [
-            ("rsi", libc::REG_RSI),
-            ("rdi", libc::REG_RDI),
-            ("rbp", libc::REG_RBP),
-            ("rsp", libc::REG_RSP),
-        ],
-        [
-            ("r8 ", libc::REG_R8),
-            ("r9 ", libc::REG_R9),
-            ("r10", libc::REG_R10),
-            ("r11", libc::REG_R11),
-        ],
-        [
-            ("r12", libc::REG_R12),
-            ("r13", libc::REG_R13),
-            ("r14", libc::REG_R14),
-            ("r15", libc::REG_R15),
-        ],
-    ];
-    for row in rows {
-        for (name, r) in row {
-            write!(out, "  {name} {:016x}", reg(r))?;
-        }
-        writeln!(out)?;
-    }
-    Ok(())
 }
 
 /// An address of the main thread's stack above everything the guest puts there; 0 before [`install`].
@@ -168,6 +39,9 @@ static STACK_TOP: AtomicUsize = AtomicUsize::new(0);
 /// Largest distance from there at which an address still counts as stack.
 const STACK_SIZE: usize = 8 << 20;
 const PAGE: usize = 4096;
+
+/// Words of the stack that are looked at.
+const WORDS: usize = 512;
 
 /// Copies stack memory that may not be there: through Linux, which checks the addresses.
 fn read_checked(from: usize, words: &mut [usize]) -> usize {
@@ -188,9 +62,9 @@ fn read_checked(from: usize, words: &mut [usize]) -> usize {
 /// read from the second page above its end.
 fn read_main_stack(stack_pointer: usize, fault_address: usize, words: &mut [usize]) -> usize {
     let top = STACK_TOP.load(Ordering::Relaxed);
-    let overflowed = fault_address.abs_diff(stack_pointer) < 2 * PAGE;
+    let overflowed = report::is_overflow(fault_address, stack_pointer);
     let from = if overflowed {
-        stack_pointer.next_multiple_of(PAGE) + PAGE
+        fault_address.max(stack_pointer).next_multiple_of(PAGE) + PAGE
     } else {
         stack_pointer
     };
@@ -205,62 +79,13 @@ fn read_main_stack(stack_pointer: usize, fault_address: usize, words: &mut [usiz
     count
 }
 
-/// Functions found on the stack: without frame pointers a guess, but callers are among them.
-fn print_callers(out: &mut Stderr, fault: &Fault<'_>) -> std::fmt::Result {
-    const MOST: usize = 12;
-    let mut shown = 0;
-    let mut done = Ok(());
-    let mut show = |out: &mut Stderr, place: Place<'_>| {
-        let head = if shown == 0 {
-            writeln!(out, "  possible callers:")
-        } else {
-            Ok(())
-        };
-        let line = head
-            .and_then(|()| write!(out, "    "))
-            .and_then(|()| print_place(out, place))
-            .and_then(|()| writeln!(out));
-        if let Err(error) = line {
-            done = Err(error);
-        }
-        shown += 1;
-        shown < MOST
-    };
-    for word in fault.stack {
-        let mut more = true;
-        locate(word.wrapping_sub(1), &mut |place| more = show(out, place));
-        if !more {
-            return done;
-        }
-    }
-    if let Some(engine) = call::engine() {
-        let mut last = None;
-        engine.locate_interpreted(fault.registers, fault.stack, &mut |place| {
-            // A recursion has the same name many times.
-            let hash = match place {
-                Place::Interpreted { function } => Some(function.as_ptr().addr()),
-                _ => None,
-            };
-            if std::mem::replace(&mut last, hash) == hash {
-                return true;
-            }
-            show(out, place)
-        });
-    }
-    done
-}
-
 /// Ends the process for a fault before the guest ran.
 fn compiler_failed() -> ! {
-    let mut out = Stderr {
-        buffer: [0; 2048],
-        len: 0,
-    };
-    let _ = writeln!(
-        out,
+    let mut out = Stderr::new();
+    out.line(format_args!(
         "error: the compiler failed on this program: its bitcode is damaged or was made by another LLVM, memory ran \
          out, or this is a bug of LLVM; another tier (--tier interp, --tier O0) may avoid it"
-    );
+    ));
     out.flush();
     // SAFETY: async-signal-safe.
     unsafe { libc::_exit(crate::EXIT_REFUSED.into()) };
@@ -271,69 +96,214 @@ fn is_guests() -> bool {
     !SYMBOLS.load(Ordering::Acquire).is_null() || call::runs_guest()
 }
 
-extern "C" fn on_fault(
-    signal: libc::c_int,
+/// The thread that tells of its fault; 0 if none does. The first one is told of, others wait for the end.
+static TELLING: AtomicI32 = AtomicI32::new(0);
+/// How often the handler was entered by that thread: again, if telling failed.
+static ENTERED: AtomicU32 = AtomicU32::new(0);
+
+fn wait_for_the_end() -> ! {
+    loop {
+        // SAFETY: async-signal-safe.
+        unsafe { libc::pause() };
+    }
+}
+
+/// What a handler was given.
+///
+/// # Safety
+/// `info` and `context` are what the kernel passed to a handler installed with `SA_SIGINFO`; `words` lives as long as what
+/// is made.
+unsafe fn fault_of<'a>(
+    signal: i32,
     info: *mut libc::siginfo_t,
     context: *mut libc::c_void,
-) {
-    super::embed::end_if_loading(signal, on_fault);
-    if !is_guests() {
-        compiler_failed();
-    }
-    if signal == libc::SIGABRT {
-        return; // a panic of the runtime: it has said why, and aborts now that the handler is gone
-    }
-    let mut out = Stderr {
-        buffer: [0; 2048],
-        len: 0,
-    };
-    // SAFETY: the kernel passes valid pointers to a handler installed with SA_SIGINFO.
+    registers: &'a mut [usize; 23],
+    words: &'a mut [usize; WORDS],
+) -> Fault<'a> {
+    // SAFETY: as the caller promised.
     let (address, saved) = unsafe {
         (
             (*info).si_addr() as usize,
             &(*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs,
         )
     };
-    let registers = saved.map(|r| r as usize);
-    let mut words = [0usize; 512];
+    for (to, from) in registers.iter_mut().zip(saved) {
+        *to = *from as usize;
+    }
     let stack_pointer = registers[libc::REG_RSP as usize];
     let count = if ON_MACHINE.load(Ordering::Relaxed) {
-        read_main_stack(stack_pointer, address, &mut words)
+        read_main_stack(stack_pointer, address, words)
     } else {
-        read_checked(stack_pointer, &mut words)
+        read_checked(stack_pointer, words)
     };
-    let fault = Fault {
+    Fault {
         signal,
         address,
-        registers: &registers,
+        registers,
         stack: &words[..count],
-    };
-    // Nobody is left to be told that it cannot be written.
-    let _ = describe(&mut out, &fault).and_then(|()| print_callers(&mut out, &fault));
-    out.flush();
+    }
+}
+
+extern "C" fn on_fault(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    super::embed::end_if_loading(signal, on_fault);
+    // SAFETY: async-signal-safe.
+    let thread = unsafe { libc::gettid() };
+    let told = TELLING.load(Ordering::SeqCst);
+    if told != thread {
+        if !is_guests() {
+            compiler_failed();
+        }
+        if signal == libc::SIGABRT {
+            // A panic of the runtime: it has said why, and aborts now.
+            // SAFETY: async-signal-safe; a zeroed sigaction is valid and is the default action.
+            unsafe {
+                libc::sigaction(libc::SIGABRT, &std::mem::zeroed(), ptr::null_mut());
+            }
+            return;
+        }
+        let first = TELLING.compare_exchange(0, thread, Ordering::SeqCst, Ordering::SeqCst);
+        if first.is_err() {
+            wait_for_the_end();
+        }
+    }
+    // Reading source lines failed: then without them. That failed too: then without a word.
+    let attempt = ENTERED.fetch_add(1, Ordering::SeqCst);
+    if attempt < 2 {
+        static mut REGISTERS: [usize; 23] = [0; 23];
+        static mut WORDS_READ: [usize; WORDS] = [0; WORDS];
+        // SAFETY: one thread comes here. What the first entry wrote is read by the second, which interrupted it for good.
+        let (registers, words) = unsafe { (&mut *&raw mut REGISTERS, &mut *&raw mut WORDS_READ) };
+        static mut FIRST: (i32, usize, usize) = (0, 0, 0);
+        let fault = if attempt == 0 {
+            // SAFETY: the kernel's arguments; both places are static.
+            let fault = unsafe { fault_of(signal, info, context, registers, words) };
+            // SAFETY: as above.
+            unsafe { FIRST = (signal, fault.address, fault.stack.len()) };
+            fault
+        } else {
+            // SAFETY: as above.
+            let (signal, address, count) = unsafe { FIRST };
+            Fault {
+                signal,
+                address,
+                registers,
+                stack: &words[..count],
+            }
+        };
+        let lines = attempt == 0 && spare::begin(thread);
+        let mut out = Stderr::new();
+        report::fault(&mut out, &fault, lines);
+        out.flush();
+    }
     // SAFETY: async-signal-safe.
     unsafe { libc::_exit(EXIT_FAULT) };
+}
+
+/// Whether the thread that was asked last where it is has answered.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+/// The signal that asks a thread where it is.
+const ASK: libc::c_int = libc::SIGUSR2;
+
+extern "C" fn on_question(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    context: *mut libc::c_void,
+) {
+    let (mut registers, mut words) = ([0; 23], [0; WORDS]);
+    // SAFETY: the kernel's arguments; both places outlive what is made of them.
+    let fault = unsafe { fault_of(signal, info, context, &mut registers, &mut words) };
+    let fault = Fault {
+        address: 0,
+        ..fault
+    };
+    // SAFETY: async-signal-safe.
+    let lines = spare::begin(unsafe { libc::gettid() });
+    let mut out = Stderr::new();
+    report::place(&mut out, &fault, lines);
+    out.flush();
+    ANSWERED.store(true, Ordering::SeqCst);
+    wait_for_the_end();
+}
+
+/// Ends the process because the program makes no progress, after each of its threads has said where it is.
+pub fn stuck(seconds: u64) -> ! {
+    let mut out = Stderr::new();
+    out.line(format_args!(
+        "\nerror: the program made no progress for {seconds} s (--watchdog): no output, no input, no file used"
+    ));
+    out.flush();
+    // SAFETY: a zeroed sigaction is valid; the handler never returns.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = on_question as *const () as usize;
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        libc::sigaction(ASK, &action, ptr::null_mut());
+    }
+    for thread in call::guest_threads() {
+        ANSWERED.store(false, Ordering::SeqCst);
+        // SAFETY: a signal to a thread of this process, which has a handler.
+        if unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, ASK) } != 0 {
+            continue;
+        }
+        // Under emulation reading debug information takes a while. A thread that is in no state to answer is left out.
+        for _ in 0..500 {
+            if ANSWERED.load(Ordering::SeqCst) {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        spare::end(thread);
+    }
+    // SAFETY: async-signal-safe.
+    unsafe { libc::_exit(EXIT_STUCK) };
+}
+
+/// Bytes of the stack of a handler.
+const HANDLER_STACK: usize = 256 << 10;
+
+thread_local! {
+    static HAS_STACK: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Gives this thread a stack for handlers, unless it has one. Never freed: threads of guests are few.
+pub fn own_stack() {
+    if HAS_STACK.replace(true) {
+        return;
+    }
+    // SAFETY: a fresh mapping, which stays for good, becomes the thread's alternate stack.
+    unsafe {
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let start = libc::mmap(ptr::null_mut(), HANDLER_STACK, rights, flags, -1, 0);
+        if start == libc::MAP_FAILED {
+            return; // the one that the standard library gave the thread has to do
+        }
+        let stack = libc::stack_t {
+            ss_sp: start,
+            ss_flags: 0,
+            ss_size: HANDLER_STACK,
+        };
+        libc::sigaltstack(&stack, ptr::null_mut());
+    }
 }
 
 /// Installs the handler for this thread's stack and the whole process's signals. `stack_top` is the address of something
 /// on this thread's stack that outlives the guest: frames of the guest lie below it.
 pub fn install(stack_top: usize) {
-    const STACK: usize = 64 << 10;
     STACK_TOP.store(stack_top, Ordering::Relaxed);
     ON_MACHINE.store(super::is_machine(), Ordering::Relaxed);
-    // SAFETY: the alternate stack is leaked on purpose; zeroed sigactions are valid; the handler never returns.
+    own_stack();
+    // SAFETY: a zeroed sigaction is valid; the handler never returns, but for an abort that is the runtime's own.
     unsafe {
-        let stack = libc::stack_t {
-            ss_sp: Box::leak(vec![0u8; STACK].into_boxed_slice())
-                .as_mut_ptr()
-                .cast(),
-            ss_flags: 0,
-            ss_size: STACK,
-        };
-        libc::sigaltstack(&stack, ptr::null_mut());
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = on_fault as *const () as usize;
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESETHAND;
+        // Not blocked while it runs: a fault of the handler's own comes here again.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
         for signal in [
             libc::SIGSEGV,
             libc::SIGBUS,

@@ -2,6 +2,7 @@
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// From this size on a block gets pages of its own, aligned for 2 MiB pages.
 const LARGE: usize = 4 << 20;
@@ -16,8 +17,57 @@ fn mapped(size: usize) -> Option<usize> {
     size.checked_next_multiple_of(HUGE_PAGE)
 }
 
-/// A block of `size` bytes at a multiple of `align` (a power of two, at most 2 MiB for large blocks); null if there is none.
+/// Bytes the guest has; counted only while there is a limit.
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+/// Most bytes it may have; 0: what the system gives.
+static LIMIT: AtomicUsize = AtomicUsize::new(0);
+/// Bytes of the request that was refused last; 0 if none was.
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+/// Limits what the guest can have, before it runs. On Linux, which promises more than it has and ends whoever takes it at
+/// its word: without `bytes` seven eighths of what is available now. The machine keeps its promises and needs no limit.
+pub fn limit(bytes: Option<usize>) {
+    let available = || {
+        let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+        let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
+        let kib: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+        Some(kib / 8 * 7 * 1024)
+    };
+    if !super::is_machine()
+        && let Some(bytes) = bytes.or_else(available)
+    {
+        LIMIT.store(bytes.max(1), Relaxed);
+    }
+}
+
+/// Bytes of the last request that was refused, if one was.
+pub fn refused() -> Option<usize> {
+    Some(REFUSED.load(Relaxed)).filter(|bytes| *bytes != 0)
+}
+
+/// A block of `size` bytes as [`take`] gives it, within the limit.
 pub fn allocate(size: usize, align: usize) -> *mut u8 {
+    let limit = LIMIT.load(Relaxed);
+    let is_within = limit == 0 || {
+        let before = TAKEN.fetch_add(size, Relaxed);
+        before.checked_add(size).is_some_and(|all| all <= limit)
+    };
+    let block = if is_within {
+        take(size, align)
+    } else {
+        ptr::null_mut()
+    };
+    if block.is_null() {
+        REFUSED.store(size.max(1), Relaxed);
+        if limit != 0 {
+            TAKEN.fetch_sub(size, Relaxed);
+        }
+    }
+    block
+}
+
+/// A block of `size` bytes at a multiple of `align` (a power of two, at most 2 MiB for large blocks); null if there is none.
+fn take(size: usize, align: usize) -> *mut u8 {
     let Some(layout) = layout(size, align) else {
         return ptr::null_mut();
     };
@@ -62,6 +112,9 @@ pub unsafe fn free(block: *mut u8, size: usize, align: usize) {
     let Some(layout) = layout(size, align).filter(|_| !block.is_null()) else {
         return;
     };
+    if LIMIT.load(Relaxed) != 0 {
+        TAKEN.fetch_sub(size, Relaxed);
+    }
     // SAFETY: as the caller promised; the same rule as in `allocate` tells where the block came from.
     unsafe {
         if size < LARGE || align > HUGE_PAGE {

@@ -4,7 +4,7 @@
 //! starts, `memory` large allocations, `call` the step into compiled code, `machine` what the bare machine's kernel
 //! measured, `build` which build this is, `watch` what the program's output tells, `jit` the engine as
 //! the guest sees it, `embed` engines of the guest's own,
-//! `regions` stretches it marks.
+//! `regions` stretches it marks, `progress` the watchdog.
 
 #![allow(unsafe_code)]
 
@@ -20,9 +20,14 @@ pub mod jit;
 pub mod machine;
 pub mod memory;
 pub mod pool;
+pub mod progress;
 mod regions;
 pub mod threads;
 pub mod watch;
+
+/// Handlers of faults need memory whatever state the usual allocator is in.
+#[global_allocator]
+static ALLOCATOR: fault::spare::Allocator = fault::spare::Allocator::new();
 
 /// Whether this is the bare machine. Everything else is found out by asking the system, which answers alike.
 pub fn is_machine() -> bool {

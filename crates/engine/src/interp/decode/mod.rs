@@ -22,6 +22,7 @@ mod vectors;
 use super::code::{Code, Unsupported};
 use super::constants::Addresses;
 use super::entry::FuncEntry;
+use super::lines::Lines;
 use super::op::{Ins, Op};
 use super::shape::Shape;
 use super::signature::{Numbering, Signature, Thunk};
@@ -45,6 +46,8 @@ pub(crate) struct Env<'e, 'm> {
     pub thunks: &'e mut Numbering<Thunk>,
     /// Whether executions of basic blocks are counted.
     pub count_blocks: bool,
+    /// Whether the program has debug information.
+    pub lines: bool,
 }
 
 impl<'e, 'm> Env<'e, 'm> {
@@ -120,6 +123,7 @@ pub(crate) fn decode<'m>(env: &mut Env<'_, 'm>, function: Value<'m>) -> Result<C
             .and_then(|ty| Shape::of(ty, layout))
             .map_or(0, Shape::slots),
         entry: 0,
+        lines: Lines::default(),
     };
     let labels = vec![None; ir.blocks.len()];
     let hidden = slots.hidden;
@@ -161,6 +165,9 @@ impl<'m> Decoder<'_, '_, 'm> {
             }
             for k in 0..self.ir.instructions[b].len() {
                 let v = self.ir.instructions[b][k];
+                if self.env.lines {
+                    self.code.lines.begin(self.code.ins.len(), v);
+                }
                 self.instruction(v, b).map_err(|reason| (Some(v), reason))?;
             }
         }
@@ -219,6 +226,7 @@ impl<'m> Decoder<'_, '_, 'm> {
         self.resolve()?;
         self.code.frame_bytes = (variables + self.slots.variable_bytes).next_multiple_of(16);
         self.consts.reverse();
+        self.code.lines.finish();
         self.code.consts = self.consts;
         let mut places: Vec<(u32, u32)> = self
             .ir
