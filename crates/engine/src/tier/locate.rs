@@ -160,31 +160,40 @@ impl Engine {
                 return;
             }
         }
+        let mut told = [std::ptr::null::<Code>(); 16];
+        let mut count = 0;
+        let mut note = |code: &Code, told: &mut [*const Code; 16]| {
+            if let Some(place) = told.get_mut(count) {
+                *place = code;
+                count += 1;
+            }
+        };
+        if let Some(code) = first {
+            note(code, &mut told);
+        }
         // A frame has its caller's form above the address of the call there.
-        let mut has_frames = false;
+        let mut has_enough = false;
         let mut caller: Option<&Code> = None;
         interp::frame_words(registers, &mut |word| {
-            let more = match caller.take() {
-                Some(code) => {
-                    has_frames = true;
-                    tell(code, Some(word).filter(|w| code.is_at(*w)))
-                }
-                None => true,
-            };
+            if let Some(code) = caller.take() {
+                note(code, &mut told);
+                has_enough = !tell(code, Some(word).filter(|w| code.is_at(*w)));
+            }
             caller = form(word);
-            more
+            !has_enough
         });
-        if has_frames {
+        if has_enough {
             return;
         }
-        // An older call may have left its form in one of these: so all are named.
-        for code in registers
-            .iter()
-            .chain(stack)
-            .filter_map(|word| form(*word))
-            .filter(|code| !first.is_some_and(|f| std::ptr::eq(f, *code)))
-        {
-            if !tell(code, None) {
+        // Calls that were counted begin a loop of their own, whose form and place are on the stack. An older call may have
+        // left its own there: so all are named.
+        for code in registers.iter().chain(stack).filter_map(|word| form(*word)) {
+            if told.iter().any(|known| std::ptr::eq(*known, code)) {
+                continue;
+            }
+            note(code, &mut told);
+            let address = stack.iter().copied().find(|word| code.is_at(*word));
+            if !tell(code, address) {
                 return;
             }
         }

@@ -41,7 +41,7 @@ const STACK_SIZE: usize = 8 << 20;
 const PAGE: usize = 4096;
 
 /// Words of the stack that are looked at.
-const WORDS: usize = 512;
+const WORDS: usize = 1024;
 
 /// Copies stack memory that may not be there: through Linux, which checks the addresses.
 fn read_checked(from: usize, words: &mut [usize]) -> usize {
@@ -102,9 +102,13 @@ static TELLING: AtomicI32 = AtomicI32::new(0);
 static ENTERED: AtomicU32 = AtomicU32::new(0);
 
 fn wait_for_the_end() -> ! {
+    let long = libc::timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
     loop {
-        // SAFETY: async-signal-safe.
-        unsafe { libc::pause() };
+        // SAFETY: async-signal-safe; the time is read, and what is left of it is not asked for.
+        unsafe { libc::nanosleep(&long, ptr::null_mut()) };
     }
 }
 
@@ -298,6 +302,9 @@ pub fn install(stack_top: usize) {
     STACK_TOP.store(stack_top, Ordering::Relaxed);
     ON_MACHINE.store(super::is_machine(), Ordering::Relaxed);
     own_stack();
+    if super::is_machine() {
+        spare::reserve();
+    }
     // SAFETY: a zeroed sigaction is valid; the handler never returns, but for an abort that is the runtime's own.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();

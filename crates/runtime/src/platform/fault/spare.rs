@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 /// Bytes of the mapping: debug information of one unit of code takes a part of it.
 const BYTES: usize = 8 << 20;
 /// The same on the machine, where what is promised is kept.
-const LEAST: usize = 1 << 20;
+const LEAST: usize = 512 << 10;
 
 /// Whether any thread uses it.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
@@ -27,6 +27,26 @@ thread_local! {
     static IS_OWNER: Cell<bool> = const { Cell::new(false) };
 }
 
+fn map(bytes: usize) -> bool {
+    // SAFETY: a fresh private mapping.
+    let start = unsafe {
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        libc::mmap(ptr::null_mut(), bytes, rights, flags, -1, 0)
+    };
+    if start == libc::MAP_FAILED {
+        return false;
+    }
+    SIZE.store(bytes, Ordering::SeqCst);
+    START.store(start as usize, Ordering::SeqCst);
+    true
+}
+
+/// Has the machine promise the memory now: there may be none when it is needed. Linux always has some.
+pub fn reserve() {
+    let _ = map(LEAST);
+}
+
 /// From now on this thread, `thread`, allocates here. False, and nothing changes, if there is no memory or another thread
 /// does.
 pub fn begin(thread: i32) -> bool {
@@ -36,22 +56,7 @@ pub fn begin(thread: i32) -> bool {
     {
         return false;
     }
-    if START.load(Ordering::SeqCst) == 0 {
-        for bytes in [BYTES, LEAST] {
-            // SAFETY: a fresh private mapping.
-            let start = unsafe {
-                let rights = libc::PROT_READ | libc::PROT_WRITE;
-                let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-                libc::mmap(ptr::null_mut(), bytes, rights, flags, -1, 0)
-            };
-            if start != libc::MAP_FAILED {
-                SIZE.store(bytes, Ordering::SeqCst);
-                START.store(start as usize, Ordering::SeqCst);
-                break;
-            }
-        }
-    }
-    if START.load(Ordering::SeqCst) == 0 {
+    if START.load(Ordering::SeqCst) == 0 && !map(BYTES) && !map(LEAST) {
         OWNER.store(0, Ordering::SeqCst);
         return false;
     }
