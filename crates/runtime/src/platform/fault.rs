@@ -156,6 +156,10 @@ extern "C" fn on_fault(
     super::embed::end_if_loading(signal, on_fault);
     // SAFETY: async-signal-safe.
     let thread = unsafe { libc::gettid() };
+    if STUCK.load(Ordering::SeqCst) {
+        // The end is near, and a thread that failed to say where it is has nothing to add.
+        wait_for_the_end();
+    }
     let told = TELLING.load(Ordering::SeqCst);
     if told != thread {
         if !is_guests() {
@@ -207,6 +211,9 @@ extern "C" fn on_fault(
     unsafe { libc::_exit(EXIT_FAULT) };
 }
 
+/// Whether threads are asked where they are, before the process ends.
+static STUCK: AtomicBool = AtomicBool::new(false);
+
 /// Whether the thread that was asked last where it is has answered.
 static ANSWERED: AtomicBool = AtomicBool::new(false);
 
@@ -236,6 +243,7 @@ extern "C" fn on_question(
 
 /// Ends the process because the program makes no progress, after each of its threads has said where it is.
 pub fn stuck(seconds: u64) -> ! {
+    STUCK.store(true, Ordering::SeqCst);
     let mut out = Stderr::new();
     out.line(format_args!(
         "\nerror: the program made no progress for {seconds} s (--watchdog): no output, no input, no file used"
@@ -260,6 +268,9 @@ pub fn stuck(seconds: u64) -> ! {
                 break;
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        if !ANSWERED.load(Ordering::SeqCst) {
+            break;
         }
         spare::end(thread);
     }

@@ -1,7 +1,7 @@
 //! Memory for handlers of faults: what they allocate comes from a mapping of its own, and no lock is taken.
 //!
 //! The thread may have been interrupted anywhere, also in the allocator. While one thread is named by [`begin`], its
-//! allocations are cut off a fresh mapping one after another and never given back; the process ends soon after. Everybody
+//! allocations are cut off a mapping of its own one after another and never given back; the process ends soon after. Everybody
 //! else gets memory as ever: all this costs them is one load and a branch.
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -65,8 +65,9 @@ pub fn begin(thread: i32) -> bool {
     true
 }
 
-/// Lets another thread begin; `thread` stays where it is and allocates nothing any more.
+/// Lets another thread begin, with all of the memory: `thread` stays where it is, and uses nothing of it any more.
 pub fn end(thread: i32) {
+    USED.store(0, Ordering::SeqCst);
     let _ = OWNER.compare_exchange(thread, 0, Ordering::SeqCst, Ordering::SeqCst);
 }
 
@@ -112,7 +113,12 @@ unsafe impl GlobalAlloc for Allocator {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         if ACTIVE.load(Ordering::Relaxed) && IS_OWNER.get() {
-            return cut(layout); // fresh pages are zero, and nothing is given twice
+            let block = cut(layout);
+            if !block.is_null() {
+                // SAFETY: a fresh block of that size.
+                unsafe { block.write_bytes(0, layout.size()) };
+            }
+            return block;
         }
         // SAFETY: as the caller promised.
         unsafe { System.alloc_zeroed(layout) }
