@@ -9,9 +9,7 @@ use crate::export;
 use crate::files::Files;
 use crate::grow::{self, Policy};
 use crate::persist::{self, Identity, Keeper, Remembering};
-use crate::platform::{
-    self, api, call, clock, embed, fault, interrupt, memory, pool, progress,
-};
+use crate::platform::{self, api, call, clock, embed, fault, interrupt, memory, pool, progress};
 use crate::report::{self, Reporter};
 use engine::interp::Resolve;
 use engine::profile::TextOptions;

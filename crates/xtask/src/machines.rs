@@ -173,7 +173,7 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
 }
 
 /// Groups of machine tests.
-const GROUPS: [&str; 11] = [
+const GROUPS: [&str; 12] = [
     "machine/native/",
     "machine/boot/",
     "machine/guest/",
