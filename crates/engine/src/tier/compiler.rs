@@ -57,6 +57,7 @@ impl Symbols for UnitSymbols<'_> {
 pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
     shared.trace.name_thread("compiler");
     while wait_for_work(shared) {
+        shared.thrift.read();
         let context = Context::new();
         match Builder::new(&context, bitcode, cpu) {
             Ok(mut builder) => work(shared, &mut builder),

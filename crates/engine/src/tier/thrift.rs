@@ -23,6 +23,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 const COMPILE_NS: [u64; 4] = [12_000, 24_000, 72_000, 84_000];
 /// Instructions that every compile costs beside those of its function.
 const SETUP: u64 = 100;
+/// What reading the program's IR costs before the first compile.
+const READ_NS: u64 = 15_000_000;
 /// Picoseconds lost with each instruction of IR that runs in the interpreter, in O0, O1 and O2 code.
 const LOST_PS: [u64; 4] = [5_000, 1_000, 100, 20];
 /// Compiles that do not pay get one part of the run in so many.
@@ -74,6 +76,8 @@ pub(crate) struct Thrift {
     is_on: AtomicBool,
     /// Whether the program ended: what waits may be compiled.
     is_over: AtomicBool,
+    /// Whether the compiler has the program's IR.
+    has_read: AtomicBool,
     spent_ns: AtomicU64,
     /// When paces were looked at last.
     looked_ns: AtomicU64,
@@ -86,6 +90,20 @@ impl Thrift {
     /// Code of an earlier run was taken over.
     pub fn begin(&self) {
         self.is_on.store(true, Relaxed);
+    }
+
+    /// The compiler reads the program's IR.
+    pub fn read(&self) {
+        self.has_read.store(true, Relaxed);
+    }
+
+    /// What has to be read before anything can be compiled.
+    fn reading_ns(&self) -> u64 {
+        if self.has_read.load(Relaxed) {
+            0
+        } else {
+            READ_NS
+        }
     }
 
     /// A compile that paid or not took so long.
@@ -146,7 +164,8 @@ impl Shared {
         };
         let rounds = f.pace.rounds_in(self.now_ns());
         let lost = lost_ns(rounds.saturating_mul(self.round(id)), level);
-        lost >= guess_ns(f.survey.instructions as u64, self.level_of(job))
+        let guess = guess_ns(f.survey.instructions as u64, self.level_of(job));
+        lost >= guess + self.thrift.reading_ns()
     }
 
     /// What the run lost in the code that a function has, if all of it ran there.
@@ -223,7 +242,7 @@ impl Shared {
             return true;
         }
         let instructions = self.function(job.function()).survey.instructions as u64;
-        let guess = guess_ns(instructions, self.level_of(job));
+        let guess = guess_ns(instructions, self.level_of(job)) + thrift.reading_ns();
         self.pays(job) || thrift.affords(guess, self.is_emulated, self.now_ns())
     }
 
