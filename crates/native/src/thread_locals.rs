@@ -210,11 +210,8 @@ mod tests {
         let zeroes = a.address(&y);
         assert_eq!(zeroes.align_offset(64), 0);
         // SAFETY: the variable has 100 bytes.
-        assert!(
-            unsafe { core::slice::from_raw_parts(zeroes, 100) }
-                .iter()
-                .all(|b| *b == 0)
-        );
+        let zeroes = unsafe { core::slice::from_raw_parts(zeroes, 100) };
+        assert!(zeroes.iter().all(|b| *b == 0));
         // More of them than the table begins with.
         let many: Vec<Control> = (0..50).map(|_| control(8, 8, ptr::null())).collect();
         let places: std::collections::HashSet<usize> =
