@@ -795,14 +795,11 @@ fn every_type_crosses_the_border_unchanged() {
     for seed in 1..=300 {
         let text = border(seed);
         let interpreted = evaluate(&text, &[]);
-        let machine = Options {
-            compile: Some(|name| name == "n"),
-            ..Options::default()
-        };
         for on_demand in [false, true] {
             let options = Options {
                 on_demand,
-                ..machine
+                compile: Some(|name| name == "n"),
+                ..Options::default()
             };
             let crossed = with_image(&text, options, |image| image.run("f", &[]).expect("runs"));
             assert_eq!(crossed, interpreted, "seed {seed}:\n{text}");

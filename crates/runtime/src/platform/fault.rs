@@ -183,8 +183,9 @@ extern "C" fn on_fault(
     if attempt < 2 {
         static mut REGISTERS: [usize; 23] = [0; 23];
         static mut WORDS_READ: [usize; WORDS] = [0; WORDS];
+        let (registers, words) = (&raw mut REGISTERS, &raw mut WORDS_READ);
         // SAFETY: one thread comes here. What the first entry wrote is read by the second, which interrupted it for good.
-        let (registers, words) = unsafe { (&mut *&raw mut REGISTERS, &mut *&raw mut WORDS_READ) };
+        let (registers, words) = unsafe { (&mut *registers, &mut *words) };
         static mut FIRST: (i32, usize, usize) = (0, 0, 0);
         let fault = if attempt == 0 {
             // SAFETY: the kernel's arguments; both places are static.
