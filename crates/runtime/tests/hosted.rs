@@ -210,7 +210,7 @@ fn faults_name_the_function_and_have_their_own_code() {
         for (how, what, function) in [
             ("s", "invalid memory access", "store"),
             ("d", "arithmetic exception", "divide"),
-            ("r", "invalid memory access", "deeper"),
+            ("r", "stack overflow", "deeper"),
             ("t", "illegal instruction", "bf_main"),
         ] {
             let done = run(module("fault.bc").args(way).args(["--", how]), "");

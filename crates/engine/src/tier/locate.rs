@@ -15,7 +15,7 @@ use crate::memory::{SourceFrame, Unit};
 pub enum Place<'n> {
     /// Compiled code of a function.
     Compiled {
-        /// Its symbol; loops entered by on-stack replacement and variants have symbols made from the function's.
+        /// Its symbol; loops entered by on-stack replacement have symbols made from the function's.
         function: &'n str,
         /// Bytes from its start.
         offset: usize,
@@ -67,6 +67,16 @@ fn show(
 }
 
 impl Engine {
+    /// The function that a symbol was made from, for copies that specialisation makes: `f.spec.0`, `f.generic`.
+    fn original<'n>(&self, (symbol, offset): (&'n str, usize)) -> (&'n str, usize) {
+        let is_guests = |name: &str| self.shared.image.function(name).is_some();
+        let cut = symbol
+            .strip_suffix(".generic")
+            .or_else(|| symbol.rsplit_once(".spec.").map(|(name, _)| name));
+        let name = cut.filter(|name| !is_guests(symbol) && is_guests(name));
+        (name.unwrap_or(symbol), offset)
+    }
+
     /// Tells `visit` what guest code is at `address`, with source lines if `lines` allows memory to be allocated. False,
     /// and no call, if there is none.
     pub fn locate_code(
@@ -88,7 +98,7 @@ impl Engine {
             let mut units = state.unit.iter().chain(osr);
             if let Some(unit) = units.find(|u| u.range().contains(&address)) {
                 let named = name_in(unit, address).unwrap_or((f.profile.name(), 0));
-                show(unit, address, named, lines, visit);
+                show(unit, address, self.original(named), lines, visit);
                 return true;
             }
         }
@@ -107,7 +117,7 @@ impl Engine {
                 let mut is_known = false;
                 self.shared.reclaimer.try_find(address, &mut |unit| {
                     if let Some(named) = name_in(unit, address) {
-                        show(unit, address, named, lines, visit);
+                        show(unit, address, self.original(named), lines, visit);
                         is_known = true;
                     }
                 });

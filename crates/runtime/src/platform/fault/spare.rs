@@ -56,7 +56,9 @@ pub fn begin(thread: i32) -> bool {
     {
         return false;
     }
-    if START.load(Ordering::SeqCst) == 0 && !map(BYTES) && !map(LEAST) {
+    // What was reserved does where there is no more.
+    let has_all = SIZE.load(Ordering::SeqCst) == BYTES || map(BYTES);
+    if !has_all && START.load(Ordering::SeqCst) == 0 && !map(LEAST) {
         OWNER.store(0, Ordering::SeqCst);
         return false;
     }
