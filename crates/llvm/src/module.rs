@@ -218,6 +218,12 @@ impl<'c> Module<'c> {
         unsafe { text::taken(LLVMPrintModuleToString(self.raw)) }
     }
 
+    /// Forgets source files, lines, and the names and types of variables. True if there was something to forget.
+    pub fn strip_debug_info(&mut self) -> bool {
+        // SAFETY: the module is alive, and nobody else looks at it.
+        unsafe { llvm_sys::debuginfo::LLVMStripModuleDebugInfo(self.raw) != 0 }
+    }
+
     /// Runs a pass pipeline in `opt`'s notation, such as `default<O2>` or `globaldce`.
     pub fn run_passes(
         &mut self,

@@ -3,7 +3,8 @@
 //! A function's hash is taken of the text of a module that holds it alone: its body, attributes and metadata, the
 //! declarations of what it refers to, and the values of constants it can reach, which optimisation may read. Numbers of
 //! attribute groups and metadata count within that module only, so other functions leave no trace in it. Inlined
-//! functions count by their own hashes: see [`of_unit`].
+//! functions count by their own hashes: see [`of_unit`]. Source lines do not count: a comment above a function would cost all
+//! code below it. So kept code tells the lines that it was compiled from.
 
 use llvm::Module;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,7 @@ impl fmt::Debug for Hash {
 pub(crate) fn of_function(program: &Module<'_>, name: &str) -> Result<Hash, llvm::Error> {
     let mut alone = program.extract(&HashSet::from([name]), &HashSet::new());
     alone.set_name("");
+    alone.strip_debug_info();
     alone.run_passes("globaldce,strip-dead-prototypes", None)?;
     Ok(Hash::of(alone.to_ir().as_bytes()))
 }
@@ -114,6 +116,34 @@ mod tests {
         // Another function with other attributes and metadata.
         let more = format!("define void @first() alwaysinline {{ ret void }}\n{PROGRAM}");
         assert_eq!(hashes(&more), [f, g]);
+    }
+
+    #[test]
+    fn source_lines_do_not_count() {
+        let text = |line: u32| {
+            format!(
+                "define i32 @f(i32 %x) !dbg !3 {{
+                   %r = add i32 %x, 1, !dbg !4
+                   ret i32 %r, !dbg !4
+                 }}
+                 define i32 @g(i32 %x) !dbg !6 {{
+                   ret i32 %x, !dbg !7
+                 }}
+                 !llvm.dbg.cu = !{{!0}}
+                 !llvm.module.flags = !{{!2}}
+                 !0 = distinct !DICompileUnit(language: DW_LANG_C99, file: !1, emissionKind: FullDebug)
+                 !1 = !DIFile(filename: \"a.c\", directory: \"/\")
+                 !2 = !{{i32 2, !\"Debug Info Version\", i32 3}}
+                 !3 = distinct !DISubprogram(name: \"f\", scope: !1, file: !1, line: {line}, type: !5, unit: !0, spFlags: DISPFlagDefinition)
+                 !4 = !DILocation(line: {line}, column: 1, scope: !3)
+                 !5 = !DISubroutineType(types: !{{}})
+                 !6 = distinct !DISubprogram(name: \"g\", scope: !1, file: !1, line: 1, type: !5, unit: !0, spFlags: DISPFlagDefinition)
+                 !7 = !DILocation(line: 1, column: 1, scope: !6)"
+            )
+        };
+        let [f, g] = hashes(&text(7));
+        assert_ne!(f, g);
+        assert_eq!(hashes(&text(8)), [f, g]);
     }
 
     #[test]
