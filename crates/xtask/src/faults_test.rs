@@ -274,7 +274,7 @@ pub fn machine_tests(paths: &Paths) -> Result<Vec<MachineTest>> {
         ));
     }
     for (what, message) in HEAP_FAULTS {
-        tests.push((what, "auto", &heap, heap_texts(paths, message)?, FAULT_CODE));
+        tests.push((what, "O0", &heap, heap_texts(paths, message)?, FAULT_CODE));
     }
     tests
         .into_iter()
