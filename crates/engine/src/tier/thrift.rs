@@ -11,8 +11,8 @@
 //!   the program ended, or a thread waits for the compile
 //! ```
 //!
-//! Both sides of the first comparison are guesses in one unit, nanoseconds on the machine where they were measured (the
-//! median compiles of `./x bench engine compile-time`, the interpreter beside clang): on a slower machine both grow alike.
+//! Both sides of the first comparison are rough guesses in one unit: the median compiles of `./x bench engine compile-time`
+//! for an assumed 150 instructions, and an interpreter twenty times slower than clang. On a slower machine both grow alike.
 
 use super::queue::Job;
 use super::shared::Shared;
