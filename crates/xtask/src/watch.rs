@@ -70,17 +70,11 @@ pub fn watch(runtime: &Path, link: &LinkData, arguments: &[String]) -> Result<Co
                 (pid, None)
             }
             WaitStatus::Stopped(pid, Signal::SIGTRAP) => {
-                let mut registers = ptrace::getregs(pid)?;
-                let address = registers.rip - 1;
-                match link.functions.starting_at(address) {
-                    Some(function) => {
-                        coverage.note_function(function);
-                        poke(pid, address, first_byte(&image, address)?)?;
-                        registers.rip = address;
-                        ptrace::setregs(pid, registers)?;
-                        (pid, None)
-                    }
-                    None => (pid, Some(Signal::SIGTRAP)),
+                match enter(pid, &image, link, &mut coverage) {
+                    Ok(true) => (pid, None),
+                    Ok(false) => (pid, Some(Signal::SIGTRAP)),
+                    Err(error) if is_gone(&error) => continue,
+                    Err(error) => return Err(error),
                 }
             }
             WaitStatus::Stopped(pid, signal) => (pid, Some(signal)),
@@ -91,6 +85,25 @@ pub fn watch(runtime: &Path, link: &LinkData, arguments: &[String]) -> Result<Co
             Err(error) => return Err(error).context("the program cannot go on"),
         }
     }
+}
+
+/// Counts the function at whose breakpoint a thread stopped, and takes the breakpoint away; false if there is none.
+fn enter(thread: Pid, image: &[u8], link: &LinkData, coverage: &mut Coverage) -> Result<bool> {
+    let mut registers = ptrace::getregs(thread)?;
+    let address = registers.rip - 1;
+    let Some(function) = link.functions.starting_at(address) else {
+        return Ok(false);
+    };
+    coverage.note_function(function);
+    poke(thread, address, first_byte(image, address)?)?;
+    registers.rip = address;
+    ptrace::setregs(thread, registers)?;
+    Ok(true)
+}
+
+/// Whether the thread ended while it was stopped: another one ended the program.
+fn is_gone(error: &anyhow::Error) -> bool {
+    error.downcast_ref() == Some(&Errno::ESRCH)
 }
 
 /// Runs the built runtime and adds what ran to the record in a file.
@@ -147,4 +160,17 @@ fn first_byte(image: &[u8], address: u64) -> Result<u8> {
         .get(offset as usize)
         .copied()
         .with_context(|| format!("no content at {address:#x}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_ended_is_told_from_other_errors() {
+        let gone = Pid::from_raw(i32::MAX);
+        assert!(is_gone(&poke(gone, 0x1000, INT3).unwrap_err()));
+        let other = anyhow::Error::from(Errno::EFAULT).context("cannot read the program");
+        assert!(!is_gone(&other));
+    }
 }
