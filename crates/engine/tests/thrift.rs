@@ -1,4 +1,5 @@
-//! Compiles of a warm start wait until they pay; what the next run gains by is compiled when a run ends.
+//! Compiles of a warm start wait until they pay, as does the last step of a first run; what the next run gains by is
+//! compiled when a run ends.
 
 #[allow(dead_code)]
 #[path = "tier/support.rs"]
@@ -6,7 +7,7 @@ mod support;
 
 use engine::profile::Tier;
 use engine::snapshot::{Hash, Left, Origin, Snapshot};
-use engine::tier::{Config, Engine};
+use engine::tier::{Config, Engine, Thresholds};
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -92,6 +93,31 @@ fn a_warm_start_compiles_later_what_does_not_pay() {
     settle(&warm);
     assert_eq!(report(&warm, "f").tier, Tier::O1);
     assert_eq!(call(&warm, "f", 12), expected);
+}
+
+#[test]
+fn a_first_run_takes_its_time_for_the_last_step() {
+    let program = long();
+    let config = Config {
+        thresholds: Thresholds {
+            calls: [10, 20, 30, 40],
+            back_edges: [u64::MAX; 4],
+        },
+        ..Config::default()
+    };
+    let cold = start(&program, config, &[]);
+    calls_of_f(&cold, 35);
+    settle(&cold);
+    assert_eq!(report(&cold, "f").tier, Tier::O2);
+    calls_of_f(&cold, 10);
+    settle(&cold);
+    // A quarter of the run is for compiles that do not pay; how long this one takes was a guess.
+    let f = report(&cold, "f");
+    assert_eq!(f.tier, Tier::O3);
+    let last = f.tiers.iter().find(|t| t.tier == Tier::O3).unwrap();
+    let reached = last.reached_ns.unwrap();
+    let took: u64 = f.tiers.iter().map(|t| t.compile_ns).sum();
+    assert!(reached > 2 * took, "{reached} ns, compiles took {took} ns");
 }
 
 #[test]

@@ -12,7 +12,7 @@ pub(crate) fn of(shared: &Shared, id: u32, hash: Hash) -> Option<KeptFunction> {
     let (entry, f) = (shared.entry(id), shared.function(id));
     let p = &f.profile;
     let blocks = shared.block_counts(id);
-    let (calls, back_edges) = (entry.calls(), p.back_edges.load(Relaxed));
+    let (calls, back_edges) = (entry.calls(), shared.back_edges(id));
     if calls == 0 && back_edges == 0 && blocks.iter().all(|n| *n == 0) {
         return None;
     }
@@ -71,7 +71,10 @@ pub(crate) fn restore(shared: &Shared, id: u32, kept: &KeptFunction) -> bool {
     entry.seed_calls(kept.calls);
     p.back_edges.fetch_add(kept.back_edges, Relaxed);
     p.osr_entries.fetch_add(kept.osr_entries, Relaxed);
-    f.pace.begin(kept.calls.saturating_add(kept.back_edges));
+    if let Some(jumps) = kept.back_edges.saturating_mul(16).checked_div(kept.calls) {
+        f.jumps_of_call.store(jumps, Relaxed);
+    }
+    f.pace.begin(shared.rounds(id));
     f.state().generic = kept.is_generic;
     if !has_shape(f, p, kept) {
         return false;

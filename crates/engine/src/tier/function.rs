@@ -146,6 +146,8 @@ pub(crate) struct Function {
     pub past: AtomicU64,
     /// What it does these days.
     pub pace: Pace,
+    /// Backward jumps that a call takes, in 16ths, where they were counted.
+    pub jumps_of_call: AtomicU64,
     /// Executions of basic blocks in earlier runs.
     pub past_blocks: OnceLock<Box<[u64]>>,
     /// Executions of basic blocks in O0 code, which adds to them without care for other threads. Never moved.
@@ -168,6 +170,7 @@ impl Function {
             thresholds: Mutex::new(thresholds),
             past: AtomicU64::new(0),
             pace: Pace::default(),
+            jumps_of_call: AtomicU64::new(0),
             past_blocks: OnceLock::new(),
             native_blocks: OnceLock::new(),
             state: Mutex::new(State::default()),

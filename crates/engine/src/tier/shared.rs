@@ -102,10 +102,36 @@ impl Shared {
 
     /// Heat of a function, for the order of requests: calls, and backward jumps at the rate of the thresholds.
     pub fn heat(&self, id: u32) -> u64 {
-        let f = self.function(id);
-        let thresholds = f.thresholds();
+        let thresholds = self.function(id).thresholds();
         let rate = (thresholds.back_edges[0] / thresholds.calls[0].max(1)).max(1);
-        self.entry(id).calls() + f.profile.back_edges.load(Relaxed) / rate
+        self.entry(id).calls() + self.back_edges(id) / rate
+    }
+
+    /// Backward jumps of a function, of earlier runs too. Good code does not count them: there each call is taken to do as
+    /// many as it did before, on average.
+    pub fn back_edges(&self, id: u32) -> u64 {
+        let f = self.function(id);
+        let of_calls = self
+            .entry(id)
+            .calls()
+            .saturating_mul(f.jumps_of_call.load(Relaxed))
+            / 16;
+        f.profile.back_edges.load(Relaxed).max(of_calls)
+    }
+
+    /// Learns how many backward jumps a call takes from the executions of loop headers, if they were counted.
+    fn learn_jumps(&self, id: u32) {
+        let counts = self.block_counts(id);
+        let (Some(calls @ 1..), Some(code)) = (counts.first(), self.entry(id).code()) else {
+            return;
+        };
+        let headers = code.loops().iter();
+        let headers = headers.filter_map(|l| counts.get(l.block as usize));
+        let jumps = u128::from(headers.sum::<u64>()) * 16 / u128::from(*calls);
+        let before = self.rounds(id);
+        let f = self.function(id);
+        f.jumps_of_call.store(jumps as u64, Relaxed);
+        f.pace.know_better(before, self.rounds(id));
     }
 
     /// What a function did so far, roughly in instructions of its IR. Which of them are in which loop is not known here:
@@ -115,13 +141,12 @@ impl Shared {
     }
 
     /// Calls and backward jumps of a function, of earlier runs too.
-    pub(super) fn rounds(&self, id: u32) -> u64 {
-        let back_edges = self.function(id).profile.back_edges.load(Relaxed);
-        back_edges.saturating_add(self.entry(id).calls())
+    pub fn rounds(&self, id: u32) -> u64 {
+        self.back_edges(id).saturating_add(self.entry(id).calls())
     }
 
     /// Instructions of one of them.
-    pub(super) fn round(&self, id: u32) -> u64 {
+    pub fn round(&self, id: u32) -> u64 {
         let loops = self.entry(id).code().map_or(0, |c| c.loops().len() as u64);
         (self.function(id).survey.instructions as u64 / (loops + 1)).max(1)
     }
@@ -182,8 +207,7 @@ impl Shared {
             Mode::Interpret => None,
             Mode::Fixed(level) => Some(level),
             Mode::Auto => {
-                let (calls, back_edges) =
-                    (self.entry(id).calls(), f.profile.back_edges.load(Relaxed));
+                let (calls, back_edges) = (self.entry(id).calls(), self.back_edges(id));
                 let least = self.is_costly(id).then_some(Level::O0);
                 f.thresholds().level(calls, back_edges).max(least)
             }
@@ -213,11 +237,16 @@ impl Shared {
             Mode::Interpret if self.config.profile => return SAMPLING,
             Mode::Interpret | Mode::Fixed(_) => return FAR,
         }
-        f.thresholds()
-            .calls
-            .iter()
-            .find(|t| **t > calls)
-            .map_or(FAR, |t| i64::try_from(t - calls).unwrap_or(FAR))
+        let thresholds = f.thresholds();
+        // Calls by which its loops will have gone round so often.
+        let jumps = f.jumps_of_call.load(Relaxed);
+        let by_loops = thresholds.back_edges.map(|t| {
+            let calls = (u128::from(t) * 16).checked_div(jumps.into());
+            calls.map_or(u64::MAX, |c| u64::try_from(c + 1).unwrap_or(u64::MAX))
+        });
+        let looks = thresholds.calls.into_iter().chain(by_loops);
+        let next = looks.filter(|t| *t > calls).min();
+        next.map_or(FAR, |t| i64::try_from(t - calls).unwrap_or(FAR))
     }
 
     /// The first countdown of every function.
@@ -381,6 +410,10 @@ impl Shared {
         if let Some(old) = old {
             f.profile.set_code_bytes(tier_of(before), 0);
             self.reclaimer.retire(old);
+        }
+        self.learn_jumps(id);
+        if f.mode() == Mode::Auto && self.config.shuffle.is_none() {
+            entry.arm(self.next_look(id));
         }
         f.profile.reached(tier_of(Some(level)), self.now_ns());
         f.profile.set_code_bytes(tier_of(Some(level)), bytes);
@@ -706,7 +739,7 @@ impl Shared {
             return;
         }
         let calls = self.entry(id).calls();
-        let rounds = f.profile.back_edges.load(Relaxed);
+        let rounds = self.back_edges(id);
         f.profile.set_state(match f.mode() {
             _ if calls == 0 => "never called".to_owned(),
             Mode::Interpret => "interpreted, as was asked for".to_owned(),

@@ -1,13 +1,14 @@
-//! Which compiles pay while a program runs that already has the code of an earlier run.
+//! Which compiles pay while a program runs that already has good code.
 //!
-//! On the first run nothing is compiled, and what is compiled is kept for all later ones: requests are served as they come.
-//! Later runs begin with that code. What is requested then reached its threshold by the sum of all runs; its compile would
-//! take processor time from the program in just those moments in which it should be fast at once. So it waits until
+//! On the first run nothing is compiled, and what is compiled is kept for all later ones: requests are served as they come,
+//! but for the last step, from O2 to O3, which costs most and gains least. Later runs begin with the code of the first.
+//! What is requested then reached its threshold by the sum of all runs; its compile would take processor time from the
+//! program in just those moments in which it should be fast at once. So it waits until
 //!
 //! ```text
 //!   it pays: the run lasts as long again, the function does in that time what it did lately, and its slow code
 //!            loses by that what the compile takes, or
-//!   compiles that do not pay took less than a tenth of the run, this one included, or
+//!   compiles that do not pay took less than a tenth of the run (a quarter of the first), this one included, or
 //!   the program ended, or a thread waits for the compile
 //! ```
 //!
@@ -27,7 +28,8 @@ const SETUP: u64 = 100;
 const READ_NS: u64 = 15_000_000;
 /// Picoseconds lost with each instruction of IR that runs in the interpreter, in O0, O1 and O2 code.
 const LOST_PS: [u64; 4] = [5_000, 1_000, 100, 20];
-/// Compiles that do not pay get one part of the run in so many.
+/// Compiles that do not pay get one part of the run in so many: of the first run, and of a later one.
+const FIRST_SHARE: u64 = 4;
 const SHARE: u64 = 10;
 /// Time between two looks at what functions do, and the one after which what they did counts half.
 const LOOK_NS: u64 = 50_000_000;
@@ -53,6 +55,14 @@ impl Pace {
         self.seen.store(rounds, Relaxed);
     }
 
+    /// What was taken for `before` rounds is taken for `now` from here on.
+    pub fn know_better(&self, before: u64, now: u64) {
+        for rounds in [&self.before, &self.seen] {
+            let corrected = (rounds.load(Relaxed) as f64 * now as f64 / before.max(1) as f64) as u64;
+            rounds.store(corrected.min(now), Relaxed);
+        }
+    }
+
     /// There were `rounds` in all, `since_ns` after the last look.
     fn look(&self, rounds: u64, since_ns: u64) {
         let new = rounds.saturating_sub(self.seen.swap(rounds, Relaxed));
@@ -73,7 +83,7 @@ impl Pace {
 #[derive(Debug, Default)]
 pub(crate) struct Thrift {
     /// Whether code of an earlier run goes on in this one.
-    is_on: AtomicBool,
+    is_warm: AtomicBool,
     /// Whether the program ended: what waits may be compiled.
     is_over: AtomicBool,
     /// Whether the compiler has the program's IR.
@@ -89,7 +99,7 @@ pub(crate) struct Thrift {
 impl Thrift {
     /// Code of an earlier run was taken over.
     pub fn begin(&self) {
-        self.is_on.store(true, Relaxed);
+        self.is_warm.store(true, Relaxed);
     }
 
     /// The compiler reads the program's IR.
@@ -128,7 +138,11 @@ impl Thrift {
     fn affords(&self, guess: u64, is_emulated: bool, elapsed_ns: u64) -> bool {
         let expected = self.expected_ns(guess, is_emulated);
         let spent = self.spent_ns.load(Relaxed).saturating_add(expected);
-        spent.saturating_mul(SHARE) <= elapsed_ns
+        let share = match self.is_warm.load(Relaxed) {
+            false => FIRST_SHARE,
+            true => SHARE,
+        };
+        spent.saturating_mul(share) <= elapsed_ns
     }
 }
 
@@ -152,6 +166,12 @@ impl Shared {
             Job::Function(_, level) => level,
             Job::Osr(id, header) => self.osr_level(id, header),
         }
+    }
+
+    /// Whether a job makes O3 of O2 code that has nothing else against it.
+    fn is_last_step(&self, job: Job) -> bool {
+        let state = self.function(job.function()).try_state();
+        state.is_some_and(|s| s.level == Some(Level::O2) && !s.stale)
     }
 
     /// Whether a compile saves what it takes, if the run goes on as it did lately for as long as it lasted.
@@ -223,7 +243,7 @@ impl Shared {
     pub fn take_paces(&self) {
         let now = self.now_ns();
         let since = now.saturating_sub(self.thrift.looked_ns.load(Relaxed));
-        if !self.thrift.is_on.load(Relaxed) || since < LOOK_NS {
+        if since < LOOK_NS {
             return;
         }
         self.thrift.looked_ns.store(now, Relaxed);
@@ -235,10 +255,10 @@ impl Shared {
     /// Whether a job may be begun now.
     pub fn is_due(&self, job: Job) -> bool {
         let thrift = &self.thrift;
-        if !thrift.is_on.load(Relaxed)
-            || thrift.is_over.load(Relaxed)
-            || self.config.shuffle.is_some()
-        {
+        if thrift.is_over.load(Relaxed) || self.config.shuffle.is_some() {
+            return true;
+        }
+        if !thrift.is_warm.load(Relaxed) && !self.is_last_step(job) {
             return true;
         }
         let instructions = self.function(job.function()).survey.instructions as u64;
@@ -306,6 +326,7 @@ mod tests {
     #[test]
     fn compiles_that_do_not_pay_get_a_tenth() {
         let thrift = Thrift::default();
+        thrift.begin();
         assert!(!thrift.affords(MS, false, 9 * MS));
         assert!(thrift.affords(MS, false, 10 * MS));
         // An emulated processor is known to be slow before anything was compiled on it.

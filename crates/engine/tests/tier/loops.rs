@@ -117,6 +117,24 @@ fn loops_of_compiled_code_promote_it() {
     assert_eq!(report(&engine, "spin").tier, Tier::O1);
 }
 
+/// Code that is over soon and better code count no rounds: what a call took in the interpreter and at O0 stands for them.
+#[test]
+fn rounds_count_where_code_does_not_count_them() {
+    let config = Config {
+        thresholds: Thresholds {
+            calls: [1, 20, 30, NEVER],
+            back_edges: [NEVER, NEVER, NEVER, 100_000],
+        },
+        ..at_once()
+    };
+    let engine = start(SPIN, config, &[]);
+    let calls = |n| (0..n).for_each(|_| assert_eq!(call(&engine, "spin", 100), spun(100)));
+    calls(990);
+    assert_eq!(report(&engine, "spin").tier, Tier::O2);
+    calls(20);
+    assert_eq!(report(&engine, "spin").tier, Tier::O3);
+}
+
 /// What the loop of `main` tells about itself, and what it is waiting for.
 static ENGINE: OnceLock<Engine> = OnceLock::new();
 
