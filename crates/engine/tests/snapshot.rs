@@ -106,6 +106,45 @@ fn functions_start_at_the_tier_they_had_and_nothing_is_compiled_again() {
     assert_eq!(engine.figures().compiles, 0);
 }
 
+/// Kept code is linked when it is needed, but not so late that a call runs without it.
+#[test]
+fn threads_that_call_first_all_run_kept_code() {
+    let engine = first(THREE);
+    heat(&engine, 10_000);
+    let snapshot = take(&engine, THREE);
+    drop(engine);
+    for _ in 0..20 {
+        let (engine, _) = second(THREE, &origin(THREE), &snapshot);
+        let before = report(&engine, "h").blocks;
+        assert!(before[0] > 0);
+        std::thread::scope(|s| {
+            for x in 0..4 {
+                let engine = &engine;
+                s.spawn(move || assert_eq!(call(engine, "h", x), x ^ 5));
+            }
+        });
+        assert_eq!(report(&engine, "h").blocks, before, "it was interpreted");
+    }
+}
+
+/// What nobody calls is linked, too, while a processor has nothing else to do.
+#[test]
+fn kept_code_is_linked_by_and_by() {
+    let engine = first(THREE);
+    heat(&engine, 10_000);
+    let snapshot = take(&engine, THREE);
+    drop(engine);
+    let (engine, _) = second(THREE, &origin(THREE), &snapshot);
+    let start = std::time::Instant::now();
+    let is_alone = std::thread::available_parallelism().is_ok_and(|n| n.get() == 1);
+    while engine.figures().code_bytes == 0 && !is_alone {
+        assert!(start.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    heat(&engine, 1);
+    assert!(engine.figures().code_bytes > 0);
+}
+
 #[test]
 fn thresholds_count_over_all_runs() {
     let mut snapshot = None;

@@ -25,7 +25,7 @@ unsafe impl Plain for i32 {}
 // SAFETY: plain numbers.
 unsafe impl Plain for f32 {}
 
-/// `len` numbers at a multiple of 64 bytes, zero at first. Never moves and never grows.
+/// `len` numbers at a multiple of 64 bytes. Never moves and never grows.
 ///
 /// Invariant: `ptr` is a block of `layout(len)`, or dangling (but aligned) when that is empty.
 pub struct Buffer<T: Plain> {
@@ -57,12 +57,54 @@ fn layout<T: Plain>(len: usize) -> Option<Layout> {
     Layout::from_size_align(len.checked_mul(size_of::<T>())?, ALIGN).ok()
 }
 
+/// A block of the allocator whose content is that of the memory. Rust's own `alloc` gives memory that counts as having
+/// no content until it is written; the machine's function is not known to Rust.
+#[cfg(not(any(feature = "host", test)))]
+unsafe fn block(layout: Layout) -> *mut u8 {
+    // SAFETY: any size and any power-of-two alignment may be asked for.
+    unsafe { crate::sys::bf_alloc(layout.size(), layout.align()) }
+}
+
+/// A block of the allocator with a content that nobody expects, so that tests find who does.
+#[cfg(any(feature = "host", test))]
+unsafe fn block(layout: Layout) -> *mut u8 {
+    // SAFETY: the caller's promise; the block has so many bytes.
+    unsafe {
+        let block = alloc::alloc::alloc(layout);
+        if !block.is_null() {
+            block.write_bytes(0xa5, layout.size());
+        }
+        block
+    }
+}
+
 impl<T: Plain> Buffer<T> {
     /// Memory for `len` numbers, all zero.
     ///
     /// # Errors
     /// [`OutOfMemory`] if it cannot be had.
     pub fn zeroed(len: usize) -> Result<Self, OutOfMemory> {
+        // SAFETY: all bits zero are a number.
+        unsafe { Self::from_block(len, alloc_zeroed) }
+    }
+
+    /// Memory for `len` numbers of any content: cheaper where all of it is written anyway.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if it cannot be had.
+    pub fn uncleared(len: usize) -> Result<Self, OutOfMemory> {
+        // SAFETY: what the block holds is unknown, but every bit pattern is a number.
+        unsafe { Self::from_block(len, block) }
+    }
+
+    /// A buffer of a block that `allocate` gives.
+    ///
+    /// # Safety
+    /// `allocate` gives blocks of the global allocator, with content as far as Rust is concerned, or null.
+    unsafe fn from_block(
+        len: usize,
+        allocate: unsafe fn(Layout) -> *mut u8,
+    ) -> Result<Self, OutOfMemory> {
         let error = OutOfMemory {
             bytes: len.saturating_mul(size_of::<T>()),
         };
@@ -71,7 +113,7 @@ impl<T: Plain> Buffer<T> {
             return Ok(Self::empty());
         }
         // SAFETY: the layout's size is not zero.
-        let ptr = unsafe { alloc_zeroed(layout) };
+        let ptr = unsafe { allocate(layout) };
         let ptr = NonNull::new(ptr.cast::<T>()).ok_or(error)?;
         Ok(Buffer { ptr, len })
     }
@@ -141,11 +183,16 @@ mod tests {
             assert_eq!(b[len - 1], 3.0);
         }
         assert!(Buffer::<u8>::zeroed(0).unwrap().is_empty());
+        let mut any = Buffer::<u8>::uncleared(100).unwrap();
+        any.fill(7);
+        assert_eq!((any.len(), any.as_ptr() as usize % ALIGN), (100, 0));
     }
 
     #[test]
     fn too_much_is_an_error() {
         assert!(Buffer::<f32>::zeroed(usize::MAX / 2).is_err());
         assert!(Buffer::<u8>::zeroed(1 << 62).is_err());
+        // LLVM takes an allocation that nobody uses to succeed.
+        assert!(core::hint::black_box(Buffer::<u8>::uncleared(1 << 62)).is_err());
     }
 }

@@ -137,7 +137,8 @@ fn put_six_bits(numbers: &[u8; 32], lane: usize, to: &mut [u8]) {
             let (first, last) = (numbers[4 * g + i], numbers[16 + 4 * g + i]);
             to[64 * g + 4 * lane + i] = first & 15 | last << 4;
             let bits = first >> 4 | (last >> 4) << 2;
-            to[256 + 64 * (g / 2) + 4 * lane + i] |= bits << (4 * (g % 2));
+            let high = &mut to[256 + 64 * (g / 2) + 4 * lane + i];
+            *high = if g % 2 == 0 { bits } else { *high | bits << 4 };
         }
     }
 }

@@ -119,7 +119,7 @@ pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
         }
     }
     if entry.is_missing() {
-        entry.make();
+        entry.begin();
     }
     let hot = entry.hot.load(Ordering::Acquire);
     // A variadic function that became machine code just now: its arguments are laid out for the interpreter already.
@@ -168,7 +168,7 @@ pub(crate) unsafe fn counted(
         Some(unsafe { std::slice::from_raw_parts(args, count) }),
     );
     if entry.is_missing() {
-        entry.make();
+        entry.begin();
     }
     // SAFETY: the form an entry was given, which lives as long as the entry.
     let Some(code) = (unsafe { entry.hot.load(Ordering::Acquire).as_ref() }) else {

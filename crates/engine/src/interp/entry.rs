@@ -15,6 +15,9 @@ pub(crate) trait Watch: Send + Sync {
     /// The countdown of calls ended. `args` are the parameters' slots, if the interpreter is about to run it.
     fn called(&self, entry: &FuncEntry, args: Option<&[u64]>);
 
+    /// The function has neither a decoded form nor machine code, and is called now: whoever has code for it publishes it.
+    fn needed(&self, entry: &FuncEntry);
+
     /// A call that was told of ended in the interpreter after so many cycles.
     fn took(&self, entry: &FuncEntry, cycles: u64);
 
@@ -203,6 +206,18 @@ impl FuncEntry {
     /// Whether it has neither been decoded nor compiled.
     pub(crate) fn is_missing(&self) -> bool {
         self.hot.load(Ordering::Acquire).is_null() && self.native.load(Ordering::SeqCst) == 0
+    }
+
+    /// Gives it something that runs, at its first call.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn begin(&self) {
+        if let Some(watch) = self.watch.get() {
+            watch.needed(self);
+        }
+        if self.is_missing() {
+            self.make();
+        }
     }
 
     /// Has it decoded, or compiled if it cannot be, unless that was done before.

@@ -304,7 +304,7 @@ pub(crate) unsafe fn run(
                 let mut callee = entry.hot.load(Relaxed);
                 if callee.is_null() {
                     if entry.is_missing() {
-                        entry.make();
+                        entry.begin();
                         callee = entry.hot.load(Acquire);
                     }
                     if callee.is_null() {

@@ -76,10 +76,11 @@ pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
 fn wait_for_work(shared: &Shared) -> bool {
     while !shared.queue.is_stopped() {
         shared.take_paces();
-        if shared.desk.is_wanted() || shared.queue.has_work(|job| shared.is_due(job), PATIENCE) {
+        let is_due = |job| shared.is_due(job);
+        if shared.desk.is_wanted() || shared.queue.has_work(is_due, patience(shared)) {
             return true;
         }
-        tidy(shared);
+        idle(shared);
     }
     false
 }
@@ -88,9 +89,9 @@ fn work(shared: &Shared, builder: &mut Builder<'_>) {
     for _ in 0..JOBS_PER_CONTEXT {
         shared.desk.serve(shared, builder);
         shared.take_paces();
-        match shared.queue.take(|job| shared.order(job), PATIENCE) {
+        match shared.queue.take(|job| shared.order(job), patience(shared)) {
             Next::Stop => return,
-            Next::Idle => tidy(shared),
+            Next::Idle => idle(shared),
             Next::Job(job) => {
                 shared.cool();
                 shared.compile_counted(job, || match job {
@@ -103,6 +104,21 @@ fn work(shared: &Shared, builder: &mut Builder<'_>) {
                 }
             }
         }
+    }
+}
+
+/// How long to wait for a job before something else is done.
+fn patience(shared: &Shared) -> Duration {
+    match shared.can_take_over() {
+        true => Duration::ZERO,
+        false => PATIENCE,
+    }
+}
+
+/// Does what is useful while nothing is to be compiled.
+fn idle(shared: &Shared) {
+    if !shared.take_over_one() {
+        tidy(shared);
     }
 }
 
@@ -218,6 +234,7 @@ fn first_step(shared: &Shared, id: u32, earned: Level) -> Level {
 }
 
 fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
+    shared.take_over(id, 0);
     let f = shared.function(id);
     // It may have earned more while it waited, or been told to keep less.
     let earned = match (shared.config.shuffle, f.pinned()) {

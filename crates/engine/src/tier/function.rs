@@ -8,7 +8,7 @@ use crate::profile::FunctionProfile;
 use llvm::ir::{Type, TypeKind, Value, ValueKind, View};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// A parameter of one word.
@@ -126,6 +126,8 @@ pub(crate) struct State {
     pub probed: u64,
     /// By loop header, 0 for the function itself: the code that runs, as it is kept for the next run.
     pub kept: BTreeMap<u32, Arc<crate::snapshot::Kept>>,
+    /// Those of them that are not linked yet.
+    pub waiting: BTreeMap<u32, Arc<crate::snapshot::Kept>>,
     /// Level of the code that an earlier run left.
     pub restored: Option<Level>,
     /// Why the last compile that was asked for gave nothing.
@@ -152,6 +154,8 @@ pub(crate) struct Function {
     pub past_blocks: OnceLock<Box<[u64]>>,
     /// Executions of basic blocks in O0 code, which adds to them without care for other threads. Never moved.
     native_blocks: OnceLock<Box<[AtomicU64]>>,
+    /// Whether code of an earlier run is not linked yet.
+    pub waits: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -173,6 +177,7 @@ impl Function {
             jumps_of_call: AtomicU64::new(0),
             past_blocks: OnceLock::new(),
             native_blocks: OnceLock::new(),
+            waits: AtomicBool::new(false),
             state: Mutex::new(State::default()),
         }
     }

@@ -11,6 +11,7 @@
 //! - Old code is freed by [`memory::Reclaimer`](crate::memory::Reclaimer): every thread that runs the guest does so inside
 //!   [`Engine::call`].
 
+mod adopt;
 mod compiler;
 pub(crate) mod config;
 mod function;
@@ -43,6 +44,7 @@ use crate::profile::{CyclesReport, FunctionProfile, ProfileReport};
 use crate::snapshot::Prepared;
 use crate::trace::Trace;
 use crate::{Cpu, Error, Level, Program};
+use adopt::Adoption;
 use function::Function;
 pub(crate) use function::{Survey, survey};
 use hooks::Sites;
@@ -224,6 +226,8 @@ impl Engine {
             trace,
             probes,
             cooled_ns: AtomicU64::new(0),
+            adoption: Adoption::default(),
+            has_spare_cpu: std::thread::available_parallelism().is_ok_and(|n| n.get() > 1),
             thrift: Thrift::default(),
             is_emulated: cpu.is_emulated(),
             desk: crate::snapshot::Desk::default(),
@@ -352,6 +356,7 @@ impl Engine {
     /// What is known of a function now; `None` if the program has none of this name.
     pub fn function(&self, name: &str) -> Option<FunctionNow> {
         let entry = self.shared.image.function(name)?;
+        self.shared.take_over(entry.id, 0);
         let f = self.shared.function(entry.id);
         let (level, code_bytes) = {
             let state = f.state();

@@ -9,6 +9,7 @@
 //! A function's state is behind a lock of its own, taken for a few words at a time. Program threads take it only when a
 //! countdown ends; they never wait for a compile, except where every function is to be compiled before it runs.
 
+use super::adopt::Adoption;
 use super::config::{Config, Mode, Thresholds};
 use super::function::{Function, Osr};
 use super::hooks::{Site, Sites};
@@ -53,6 +54,10 @@ pub(crate) struct Shared {
     pub probes: Option<Probes>,
     /// When [`Shared::cool`] was called last.
     pub cooled_ns: AtomicU64,
+    /// Code of an earlier run that is not linked yet.
+    pub adoption: Adoption,
+    /// Whether the compiler's thread has a processor that the program does not need.
+    pub has_spare_cpu: bool,
     /// Which requests wait because they would not pay.
     pub thrift: Thrift,
     /// Whether the processor is an emulation.
@@ -430,6 +435,7 @@ impl Shared {
     fn loop_is_hot(&self, id: u32, header: u32, from: Tier) -> Option<usize> {
         let f = self.function(id);
         self.reclaimer.poll();
+        self.take_over(id, header);
         let rounds = f.profile.back_edges.load(Relaxed);
         let calls = self.entry(id).calls().max(1);
         // The only call so far has no use for code that begins with the next one.
@@ -540,6 +546,7 @@ impl Watch for Watcher {
             return;
         };
         shared.reclaimer.poll();
+        shared.take_over(entry.id, 0);
         // What it looks like decides with its heat.
         if shared.function(entry.id).mode() == Mode::Auto && entry.is_missing() {
             entry.make();
@@ -556,6 +563,12 @@ impl Watch for Watcher {
         if args.is_some() && entry.is_native() && shared.counts_calls(entry.id) {
             // The call goes on in code that is there since now, which counts it again.
             entry.forget_call();
+        }
+    }
+
+    fn needed(&self, entry: &FuncEntry) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.take_over(entry.id, 0);
         }
     }
 
@@ -609,6 +622,8 @@ impl Shared {
         }
         state.evicted = true;
         state.kept.clear();
+        state.waiting.clear();
+        f.waits.store(false, Relaxed);
         state.level = None;
         state.address = 0;
         let mut old: Vec<Unit> = state.unit.take().into_iter().collect();
@@ -668,43 +683,6 @@ impl Shared {
         if let Some(kept) = kept {
             state.kept.insert(header, kept);
         }
-    }
-
-    /// Takes over code of an earlier run; the reason if it cannot be linked.
-    pub fn adopt(&self, id: u32, header: u32, kept: crate::snapshot::Kept) -> Result<(), String> {
-        let level = kept.level;
-        let built = Built {
-            object: kept.object.to_vec(),
-            symbol: kept.symbol.clone(),
-            members: Vec::new(),
-            is_special: kept.is_special,
-            assumes: kept.assumes.clone(),
-            samples: kept.samples,
-            // Not kept: at worst its loops get code that nobody enters.
-            stays: false,
-            dump: None,
-        };
-        if self.site(id, header).is_none() {
-            return Err(format!("the function has no loop at block {header}"));
-        }
-        self.thrift.begin();
-        let linked = super::compiler::link(self, &built, id, tier_of(Some(level)));
-        let (unit, at) = linked.map_err(|e| e.to_string())?;
-        if header == 0 {
-            self.publish(id, level, at, unit, &built);
-            let f = self.function(id);
-            if built.is_special {
-                f.profile.add_variant(built.assumes.clone());
-            }
-            f.profile
-                .set_state("hot: its code of an earlier run goes on");
-            f.state().restored = Some(level);
-        } else {
-            let ready = Osr::Ready(at, unit);
-            self.function(id).state().osr.insert(header, ready);
-        }
-        self.function(id).state().kept.insert(header, kept.into());
-        Ok(())
     }
 
     /// The function whose code holds an address.

@@ -58,7 +58,8 @@ impl Pace {
     /// What was taken for `before` rounds is taken for `now` from here on.
     pub fn know_better(&self, before: u64, now: u64) {
         for rounds in [&self.before, &self.seen] {
-            let corrected = (rounds.load(Relaxed) as f64 * now as f64 / before.max(1) as f64) as u64;
+            let corrected =
+                (rounds.load(Relaxed) as f64 * now as f64 / before.max(1) as f64) as u64;
             rounds.store(corrected.min(now), Relaxed);
         }
     }

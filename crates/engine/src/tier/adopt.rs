@@ -1,0 +1,143 @@
+//! Code of an earlier run, linked when it is first needed.
+//!
+//! ```text
+//!   restore:   adopt ........... it is known and believed, and counts as the function's tier
+//!   then:      the function's first call, a hot loop, a compile of it,
+//!              or the compiler's thread while it has nothing else to do, if there is a processor for it
+//!              ---- take_over --> linked and published
+//! ```
+//!
+//! Linking everything before the program starts would cost time when the program should start, and a run may never call
+//! most of it.
+
+use super::function::Osr;
+use super::shared::{Shared, tier_of};
+use super::unit::Built;
+use crate::snapshot::Kept;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is not linked yet.
+#[derive(Default)]
+pub(crate) struct Adoption {
+    /// Functions and loop headers (0 for the function itself), what is needed first in front.
+    order: Mutex<VecDeque<(u32, u32)>>,
+    /// Held while something is linked: who needs the same waits for it.
+    linking: Mutex<()>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// Believes code of an earlier run: it runs from the first time on that it is needed.
+    pub fn adopt(&self, id: u32, header: u32, kept: Kept) {
+        self.thrift.begin();
+        let f = self.function(id);
+        let kept = Arc::new(kept);
+        {
+            let mut state = f.state();
+            state.kept.insert(header, kept.clone());
+            if header == 0 {
+                state.restored = Some(kept.level);
+            }
+            state.waiting.insert(header, kept.clone());
+            f.waits.store(true, Release);
+        }
+        if header == 0 {
+            f.profile.reached(tier_of(Some(kept.level)), self.now_ns());
+            f.profile
+                .set_state("hot: its code of an earlier run waits for the first call");
+            if kept.is_special {
+                f.profile.add_variant(kept.assumes.clone());
+            }
+        }
+        lock(&self.adoption.order).push_back((id, header));
+    }
+
+    /// Links code of an earlier run, if a function or one of its loops has some that is not linked yet.
+    pub fn take_over(&self, id: u32, header: u32) {
+        let f = self.function(id);
+        if !f.waits.load(Acquire) {
+            return;
+        }
+        if header != 0 {
+            // A loop's code needs the function's decoded form, which would run then.
+            self.take_over(id, 0);
+        }
+        let _alone = lock(&self.adoption.linking);
+        let kept = {
+            let state = f.state();
+            state.waiting.get(&header).cloned()
+        };
+        let Some(kept) = kept else {
+            return;
+        };
+        let result = self.link_kept(id, header, &kept);
+        let mut state = f.state();
+        // Only now: whoever finds nothing waiting finds it published.
+        state.waiting.remove(&header);
+        f.waits.store(!state.waiting.is_empty(), Release);
+        let Err(reason) = result else {
+            return;
+        };
+        state.kept.remove(&header);
+        if header == 0 {
+            state.restored = None;
+            drop(state);
+            f.profile.reached(tier_of(None), self.now_ns());
+        } else {
+            drop(state);
+        }
+        let name = f.profile.name();
+        self.report(&format!("kept code of {name} cannot be used: {reason}"));
+    }
+
+    fn link_kept(&self, id: u32, header: u32, kept: &Kept) -> Result<(), String> {
+        let level = kept.level;
+        let built = Built {
+            object: kept.object.to_vec(),
+            symbol: kept.symbol.clone(),
+            members: Vec::new(),
+            is_special: kept.is_special,
+            assumes: kept.assumes.clone(),
+            samples: kept.samples,
+            // Not kept: at worst its loops get code that nobody enters.
+            stays: false,
+            dump: None,
+        };
+        if self.site(id, header).is_none() {
+            return Err(format!("the function has no loop at block {header}"));
+        }
+        let linked = super::compiler::link(self, &built, id, tier_of(Some(level)));
+        let (unit, at) = linked.map_err(|e| e.to_string())?;
+        let f = self.function(id);
+        if header == 0 {
+            self.publish(id, level, at, unit, &built);
+            f.profile
+                .set_state("hot: its code of an earlier run goes on");
+        } else {
+            f.state().osr.insert(header, Osr::Ready(at, unit));
+        }
+        Ok(())
+    }
+
+    /// Whether something waits that can be linked at no cost for the program.
+    pub fn can_take_over(&self) -> bool {
+        self.has_spare_cpu && !lock(&self.adoption.order).is_empty()
+    }
+
+    /// Links one thing that waits, if this costs the program nothing; false if there is nothing to do.
+    pub fn take_over_one(&self) -> bool {
+        if !self.has_spare_cpu {
+            return false;
+        }
+        let next = lock(&self.adoption.order).pop_front();
+        if let Some((id, header)) = next {
+            self.take_over(id, header);
+        }
+        next.is_some()
+    }
+}
