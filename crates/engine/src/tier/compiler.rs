@@ -56,11 +56,15 @@ impl Symbols for UnitSymbols<'_> {
 /// Runs until the engine stops. `bitcode` is the pristine program.
 pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
     shared.trace.name_thread("compiler");
+    shared.thrift.will_read(bitcode.len());
     while wait_for_work(shared) {
-        shared.thrift.read();
         let context = Context::new();
+        let start = shared.now_ns();
         match Builder::new(&context, bitcode, cpu) {
-            Ok(mut builder) => work(shared, &mut builder),
+            Ok(mut builder) => {
+                shared.thrift.has_read(shared.now_ns() - start);
+                work(shared, &mut builder);
+            }
             Err(error) => {
                 // The program was read before from the same bytes: there is no memory for it.
                 shared.report(&format!("compiling is over: {error}"));
