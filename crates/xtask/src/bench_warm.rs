@@ -77,6 +77,17 @@ fn first_token(found: &Value) -> Result<f64> {
     Ok(ms.context("the program's JSON has no timings.first_token_at_ms")? / 1e3)
 }
 
+/// What the time to the first token consists of.
+fn parts(found: &Value) -> String {
+    let seconds = |key: &str| found["timings"][key].as_f64().unwrap_or(f64::NAN) / 1e3;
+    format!(
+        "entry {:.2}, loading {:.2}, prompt {:.2}",
+        seconds("main_at_ms"),
+        seconds("load_ms"),
+        seconds("prompt_ms")
+    )
+}
+
 /// Pace of the first tokens and of the last, in tokens per second: the median token counts.
 fn paces(found: &Value) -> Result<[f64; 2]> {
     let steps = found["timings"]["token_ms"].as_array();
@@ -130,9 +141,11 @@ pub fn bench(paths: &Paths, rounds: Option<usize>) -> Result<()> {
             recompiles += did_again["recompiles"].as_u64().unwrap_or(u64::MAX);
             compiles = [&did, &did_again].map(|d| d["compiles"].as_u64().unwrap_or(0));
             eprintln!(
-                "  first token {:.2} s, then {:.2} s; pace {start:.2} then {end:.2} tokens/s; {did_again}",
+                "  first token {:.2} s ({}), then {:.2} s ({}); pace {start:.2} then {end:.2} tokens/s",
                 cold[round - 1],
-                warm[round - 1]
+                parts(&first),
+                warm[round - 1],
+                parts(&second),
             );
         }
         let (cold, warm) = (median(&mut cold), median(&mut warm));
