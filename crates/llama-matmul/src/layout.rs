@@ -55,9 +55,7 @@ pub fn put_row(format: TensorFormat, row: &[u8], lane: usize, group: &mut [u8]) 
     let (quants, scales) = group.split_at_mut(blocks * quant_bytes);
     match format {
         TensorFormat::F32 => {
-            for (number, to) in row.chunks_exact(4).zip(quants.chunks_exact_mut(64)) {
-                copy::<4>(to, 4 * lane, number);
-            }
+            put_words(row, lane, quants, |number| number);
         }
         TensorFormat::F16 => {
             for (number, to) in row.chunks_exact(2).zip(quants.chunks_exact_mut(32)) {
@@ -87,9 +85,17 @@ pub fn put_row(format: TensorFormat, row: &[u8], lane: usize, group: &mut [u8]) 
 #[inline(never)]
 fn put_bytes(block: &[u8], lane: usize, to: &mut [u8], scale: &mut [u8]) {
     copy::<2>(scale, 2 * lane, block);
-    for (word, to) in block[2..].chunks_exact(4).zip(to.chunks_exact_mut(64)) {
-        let biased = [0, 1, 2, 3].map(|i| word[i] ^ 0x80);
-        copy::<4>(to, 4 * lane, &biased);
+    put_words(&block[2..], lane, to, |word| word ^ 0x8080_8080);
+}
+
+/// Puts the words of a row into lane `lane` of one vector each, changed by `change`.
+#[inline(always)]
+fn put_words(row: &[u8], lane: usize, to: &mut [u8], change: impl Fn(u32) -> u32) {
+    assert!(lane < GROUP_ROWS);
+    let (words, vectors) = (row.as_chunks::<4>().0, to.as_chunks_mut::<64>().0);
+    for (word, vector) in words.iter().zip(vectors) {
+        let lanes = vector.as_chunks_mut::<4>().0;
+        lanes[lane] = change(u32::from_ne_bytes(*word)).to_ne_bytes();
     }
 }
 
@@ -100,9 +106,7 @@ fn put_nibbles<const HEAD: usize>(block: &[u8], lane: usize, to: &mut [u8], scal
     if HEAD == 4 {
         copy::<2>(scale, 32 + 2 * lane, &block[2..]);
     }
-    for (word, to) in block[HEAD..].chunks_exact(4).zip(to.chunks_exact_mut(64)) {
-        copy::<4>(to, 4 * lane, word);
-    }
+    put_words(&block[HEAD..], lane, to, |word| word);
 }
 
 /// A block of `Q6_K`.
