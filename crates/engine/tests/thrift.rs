@@ -168,3 +168,27 @@ fn the_end_of_a_run_compiles_what_each_run_calls_once() {
     assert!(report(&warm, "spin").tier >= Tier::O1);
     assert_eq!(call(&warm, "spin", 99_000), spun(99_000));
 }
+
+/// The interpreter has no vectors of halves: what it cannot express is compiled at the first call, in the way of the program.
+#[test]
+fn the_end_of_a_run_keeps_code_of_what_cannot_be_interpreted() {
+    let program = "
+        define i64 @f(i64 %x) {
+          %v = insertelement <8 x half> zeroinitializer, half 0xH4200, i64 %x
+          %w = fadd <8 x half> %v, splat (half 0xH3C00)
+          %h = extractelement <8 x half> %w, i64 %x
+          %r = fptosi half %h to i64
+          ret i64 %r
+        }";
+    let cold = run(program, None);
+    assert_eq!(call(&cold, "f", 3), 4);
+    assert_eq!(cold.unsupported().len(), 1);
+    cold.compile_the_rest();
+    settle(&cold);
+    assert!(report(&cold, "f").tier >= Tier::O1);
+    let snapshot = take(&cold, program);
+    drop(cold);
+    let warm = run(program, Some(&snapshot));
+    assert_eq!(call(&warm, "f", 5), 4);
+    assert_eq!(warm.unsupported().len(), 0);
+}

@@ -203,6 +203,9 @@ impl Shared {
     fn worth_next_time(&self, job: Job) -> u64 {
         let id = job.function();
         let level = self.function(id).try_state().and_then(|state| state.level);
+        if self.is_makeshift(id, level) {
+            return 1 << 60;
+        }
         let lost = self.lost_in_all(id, level);
         let guess = guess_ns(
             self.function(id).survey.instructions as u64,
@@ -221,6 +224,12 @@ impl Shared {
         }
     }
 
+    /// Whether calls run code that was made because the interpreter cannot express the function. It is not kept: a program
+    /// waits for it in each run, at the first call.
+    fn is_makeshift(&self, id: u32, level: Option<Level>) -> bool {
+        level.is_none() && self.entry(id).is_native_only()
+    }
+
     /// The program ended: what waits may be compiled, and what is called but once in each run, if a run like this one loses
     /// more in it than the compile takes.
     pub fn end_run(&self) {
@@ -232,12 +241,15 @@ impl Shared {
                 let state = f.state();
                 (state.level, state.wanted.is_some())
             };
-            let Some(earned) = self.earned(id).filter(|earned| Some(*earned) > level) else {
+            let is_makeshift = self.is_makeshift(id, level);
+            let least = is_makeshift.then_some(Level::O1);
+            let earned = self.earned(id).max(least);
+            let Some(earned) = earned.filter(|earned| Some(*earned) > level) else {
                 continue;
             };
             let next = if level.is_none() { Level::O0 } else { earned };
             let guess = guess_ns(f.survey.instructions as u64, next);
-            if !is_asked && self.lost_in_all(id, level) >= guess {
+            if !is_asked && (is_makeshift || self.lost_in_all(id, level) >= guess) {
                 self.request(id, earned, false);
             }
         }
