@@ -15,7 +15,8 @@ use super::shared::{Shared, tier_of};
 use super::unit::Built;
 use crate::snapshot::Kept;
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is not linked yet.
@@ -25,6 +26,8 @@ pub(crate) struct Adoption {
     order: Mutex<VecDeque<(u32, u32)>>,
     /// Held while something is linked: who needs the same waits for it.
     linking: Mutex<()>,
+    /// Threads that need something now.
+    needing: AtomicU32,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -63,10 +66,17 @@ impl Shared {
         if !f.waits.load(Acquire) {
             return;
         }
+        self.adoption.needing.fetch_add(1, Relaxed);
+        self.link_waiting(id, header);
+        self.adoption.needing.fetch_sub(1, Relaxed);
+    }
+
+    fn link_waiting(&self, id: u32, header: u32) {
         if header != 0 {
             // A loop's code needs the function's decoded form, which would run then.
-            self.take_over(id, 0);
+            self.link_waiting(id, 0);
         }
+        let f = self.function(id);
         let _alone = lock(&self.adoption.linking);
         let kept = {
             let state = f.state();
@@ -134,9 +144,14 @@ impl Shared {
         if !self.has_spare_cpu {
             return false;
         }
+        if self.adoption.needing.load(Relaxed) > 0 {
+            // The lock would go to this thread again, which runs already.
+            std::thread::yield_now();
+            return true;
+        }
         let next = lock(&self.adoption.order).pop_front();
         if let Some((id, header)) = next {
-            self.take_over(id, header);
+            self.link_waiting(id, header);
         }
         next.is_some()
     }
