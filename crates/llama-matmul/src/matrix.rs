@@ -61,7 +61,7 @@ pub struct Matrix {
     rows: usize,
     columns: usize,
     group_bytes: usize,
-    data: Buffer<u8>,
+    pub(crate) data: Buffer<u8>,
 }
 
 impl Matrix {

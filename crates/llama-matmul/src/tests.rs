@@ -303,3 +303,14 @@ fn damaged_records_are_errors() {
         MatrixError::OutOfMemory { .. } | MatrixError::Shape { .. }
     ));
 }
+
+/// What lies beside the rows of the last group is zero, whatever the memory held before.
+#[test]
+fn rows_that_are_missing_are_zero() {
+    let matrix = File::new(TensorFormat::F32, 19, 32, 3).load();
+    let group = &matrix.data[matrix.data.len() / 2..];
+    for vector in group.as_chunks::<64>().0 {
+        assert!(vector[..12].iter().any(|byte| *byte != 0));
+        assert_eq!(vector[12..], [0; 52]);
+    }
+}
