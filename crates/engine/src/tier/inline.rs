@@ -60,7 +60,7 @@ fn reach(level: Level) -> Option<Reach> {
             each: 120,
             hot: 500,
             all: 1_000,
-            unit: 1_100,
+            unit: 800,
             depth: 5,
         }),
     }

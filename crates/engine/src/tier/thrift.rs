@@ -32,6 +32,10 @@ const LOST_PS: [u64; 4] = [5_000, 1_000, 100, 20];
 /// Compiles that do not pay get one part of the run in so many: of the first run, and of a later one.
 const FIRST_SHARE: u64 = 4;
 const SHARE: u64 = 10;
+/// A longer compile is not begun at the end of a run, unless one more run like it pays it back.
+const LONG_NS: u64 = 100_000_000;
+/// Worth of a compile that one more run like this pays back.
+const PAID: u64 = 1 << 10;
 /// Time between two looks at what functions do, and the one after which what they did counts half.
 const LOOK_NS: u64 = 50_000_000;
 const MEMORY_NS: u64 = 250_000_000;
@@ -172,6 +176,12 @@ impl Shared {
         }
     }
 
+    /// What a job will take, if the processor is none that is emulated.
+    fn guess_of(&self, job: Job) -> u64 {
+        let instructions = self.function(job.function()).survey.instructions as u64;
+        guess_ns(instructions, self.level_of(job))
+    }
+
     /// Whether a job makes O3 of O2 code that has nothing else against it.
     fn is_last_step(&self, job: Job) -> bool {
         let state = self.function(job.function()).try_state();
@@ -188,8 +198,7 @@ impl Shared {
         };
         let rounds = f.pace.rounds_in(self.now_ns());
         let lost = lost_ns(rounds.saturating_mul(self.round(id)), level);
-        let guess = guess_ns(f.survey.instructions as u64, self.level_of(job));
-        lost >= guess + self.thrift.reading_ns()
+        lost >= self.guess_of(job) + self.thrift.reading_ns()
     }
 
     /// What the run lost in the code that a function has, if all of it ran there.
@@ -207,19 +216,18 @@ impl Shared {
             return 1 << 60;
         }
         let lost = self.lost_in_all(id, level);
-        let guess = guess_ns(
-            self.function(id).survey.instructions as u64,
-            self.level_of(job),
-        );
-        (u128::from(lost) << 10)
-            .checked_div(guess.into())
+        (u128::from(lost) << PAID.ilog2())
+            .checked_div(self.guess_of(job).into())
             .map_or(0, |worth| worth.min(1 << 60) as u64)
     }
 
     /// What is to be compiled before others; `None` if it is not to be compiled now.
     pub fn order(&self, job: Job) -> Option<u64> {
         match self.thrift.is_over.load(Relaxed) {
-            true => Some(self.worth_next_time(job)),
+            true => {
+                let worth = self.worth_next_time(job);
+                (worth >= PAID || self.guess_of(job) <= LONG_NS).then_some(worth)
+            }
             false => self.is_due(job).then(|| self.urgency(job)),
         }
     }
@@ -277,16 +285,14 @@ impl Shared {
         if !thrift.is_warm.load(Relaxed) && !self.is_last_step(job) {
             return true;
         }
-        let instructions = self.function(job.function()).survey.instructions as u64;
-        let guess = guess_ns(instructions, self.level_of(job)) + thrift.reading_ns();
+        let guess = self.guess_of(job) + thrift.reading_ns();
         self.pays(job) || thrift.affords(guess, self.is_emulated, self.now_ns())
     }
 
     /// Compiles, and counts what that took.
     pub fn compile_counted(&self, job: Job, compile: impl FnOnce()) {
         let paid = self.pays(job);
-        let instructions = self.function(job.function()).survey.instructions as u64;
-        let guess = guess_ns(instructions, self.level_of(job));
+        let guess = self.guess_of(job);
         let start = self.now_ns();
         compile();
         self.thrift.count(guess, self.now_ns() - start, paid);
