@@ -272,14 +272,14 @@ define i64 @warm(i64 %x) {
         assert_eq!(o3(8, true), ["deep", "hot", "never", "warm"]);
         assert_eq!(o3(50, true), ["deep", "hot", "warm"]);
         assert_eq!(o3(300, true), ["hot", "warm"]);
-        assert_eq!(o3(300, false), ["deep", "hot", "never", "warm"]);
+        assert_eq!(o3(240, false), ["deep", "hot", "never", "warm"]);
         assert_eq!(o3(600, true), ["warm"]);
         assert_eq!(copies(&program(50), Level::O0, true, &[]), [""; 0]);
     }
 
     #[test]
     fn all_together_have_a_limit() {
-        assert_eq!(copies(&program(450), Level::O3, false, &[]).len(), 3);
+        assert_eq!(copies(&program(350), Level::O3, false, &[]).len(), 3);
         let large = program(300).replace("%a = call i64 @warm", &{
             let many = (0..1_280).map(|i| format!("%u{i} = add i64 %x, {i}\n "));
             many.collect::<String>() + "%a = call i64 @warm"
