@@ -78,6 +78,13 @@ fn heat(engine: &Engine, calls: i64) {
     }
 }
 
+/// What a run of [`THREE`] leaves in which all was hot.
+fn left_by_three() -> Snapshot {
+    let engine = first(THREE);
+    heat(&engine, 10_000);
+    take(&engine, THREE)
+}
+
 #[test]
 fn functions_start_at_the_tier_they_had_and_nothing_is_compiled_again() {
     let engine = first(THREE);
@@ -109,10 +116,7 @@ fn functions_start_at_the_tier_they_had_and_nothing_is_compiled_again() {
 /// Kept code is linked when it is needed, but not so late that a call runs without it.
 #[test]
 fn threads_that_call_first_all_run_kept_code() {
-    let engine = first(THREE);
-    heat(&engine, 10_000);
-    let snapshot = take(&engine, THREE);
-    drop(engine);
+    let snapshot = left_by_three();
     for _ in 0..20 {
         let (engine, _) = second(THREE, &origin(THREE), &snapshot);
         let before = report(&engine, "h").blocks;
@@ -130,10 +134,7 @@ fn threads_that_call_first_all_run_kept_code() {
 /// What nobody calls is linked, too, while a processor has nothing else to do.
 #[test]
 fn kept_code_is_linked_by_and_by() {
-    let engine = first(THREE);
-    heat(&engine, 10_000);
-    let snapshot = take(&engine, THREE);
-    drop(engine);
+    let snapshot = left_by_three();
     let (engine, _) = second(THREE, &origin(THREE), &snapshot);
     let start = std::time::Instant::now();
     let is_alone = std::thread::available_parallelism().is_ok_and(|n| n.get() == 1);
