@@ -12,6 +12,8 @@ mod climb;
 mod limits;
 #[path = "tier/loops.rs"]
 mod loops;
+#[path = "tier/optimise.rs"]
+mod optimise;
 #[path = "tier/queue.rs"]
 mod queue;
 #[path = "tier/special.rs"]
