@@ -41,8 +41,8 @@ uint64_t jit_get_avg_cycles(const char *name);
  * that got there. What cannot be compiled keeps the code it has. */
 int jit_optimize_hot_functions(void);
 /* Has functions be compiled at O1 after so many calls (`warm`), at O2 (`hot`) and at O3 (`very_hot`); at O0 after a tenth of
- * `warm`. A hundred backward jumps of loops count as one call. At first: 100, 1,000, 10,000. 0, or -22 unless
- * 1 <= warm <= hot <= very_hot. */
+ * `warm`. A hundred backward jumps of loops count as one call. At first: 100, 1,000, 10,000. Functions that were given thresholds
+ * by name (--function) keep theirs. 0, or -22 unless 1 <= warm <= hot <= very_hot. */
 int jit_set_threshold(uint64_t warm, uint64_t hot, uint64_t very_hot);
 /* Level of the code that a function has now: 0 to 3, JIT_INTERPRETED or JIT_UNKNOWN. */
 int jit_get_optimization_level(const char *name);

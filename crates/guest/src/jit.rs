@@ -69,7 +69,7 @@ pub fn jit_optimize_hot_functions() -> usize {
 }
 
 /// Has functions be compiled at O1 after so many calls, at O2 and at O3; at O0 after a tenth of the first. A hundred backward jumps
-/// of loops count as one call.
+/// of loops count as one call. Functions that were given thresholds by name (`--function`) keep theirs.
 ///
 /// # Errors
 /// [`ThresholdError`]; nothing changed.

@@ -136,13 +136,20 @@ impl Default for Config {
 impl Config {
     /// What is said of the function of that name.
     pub(crate) fn of(&self, name: &str) -> (Mode, Thresholds) {
-        let special = self.overrides.iter().find(|o| matches(&o.pattern, name));
+        let special = self.override_of(name);
         (
             special.and_then(|o| o.mode).unwrap_or(self.mode),
-            special
-                .and_then(|o| o.thresholds)
-                .unwrap_or(self.thresholds),
+            self.own_thresholds(name).unwrap_or(self.thresholds),
         )
+    }
+
+    /// The thresholds that the function of that name has for itself.
+    pub(crate) fn own_thresholds(&self, name: &str) -> Option<Thresholds> {
+        self.override_of(name).and_then(|o| o.thresholds)
+    }
+
+    fn override_of(&self, name: &str) -> Option<&Override> {
+        self.overrides.iter().find(|o| matches(&o.pattern, name))
     }
 }
 

@@ -388,7 +388,7 @@ impl Engine {
         self.shared.image.names().region.code_used()
     }
 
-    /// Has functions climb at other heats from now on, all that do not have a tier of their own.
+    /// Has functions climb at other heats from now on, all that have neither a tier nor thresholds of their own.
     pub fn set_thresholds(&self, thresholds: Thresholds) {
         self.shared.set_thresholds(thresholds);
     }

@@ -265,9 +265,13 @@ impl Shared {
         }
     }
 
-    /// Has every function that climbs by its heat do so at other heats, and looks at once what that means for it.
+    /// Has every function that climbs by its heat do so at other heats, and looks at once what that means for it. What was
+    /// said of a function by its name stays.
     pub fn set_thresholds(&self, thresholds: Thresholds) {
         for (id, f) in (0..).zip(&self.functions) {
+            if self.config.own_thresholds(f.profile.name()).is_some() {
+                continue;
+            }
             f.set_thresholds(thresholds);
             let climbs = f.mode() == Mode::Auto && self.config.shuffle.is_none();
             if climbs && self.entry(id).calls() > 0 {

@@ -198,6 +198,36 @@ fn some_functions_have_rules_of_their_own() {
 }
 
 #[test]
+fn thresholds_of_some_functions_outlive_those_of_all() {
+    let program = ["slow", "other"].map(|n| ADD.replace("@f", &format!("@{n}")));
+    let config = Config {
+        overrides: vec![Override {
+            pattern: "sl*".into(),
+            mode: None,
+            thresholds: Some(calls([50, 60, NEVER, NEVER])),
+        }],
+        ..at_once()
+    };
+    let engine = start(&program.concat(), config, &[]);
+    let run = |count: i64| {
+        ["slow", "other"].map(|name| {
+            (0..count).for_each(|x| assert_eq!(call(&engine, name, x), x + 7));
+            report(&engine, name).tier
+        })
+    };
+    use Tier::*;
+    assert_eq!(run(5), [Interp, Interp]);
+    // Both would be at O1 by these.
+    engine.set_thresholds(calls([2, 4, NEVER, NEVER]));
+    assert_eq!(run(10), [Interp, O1]);
+    assert_eq!(run(36), [O0, O1]);
+    assert_eq!(run(20), [O1, O1]);
+    // Nor do higher ones hold it back.
+    engine.set_thresholds(calls([NEVER; 4]));
+    assert_eq!(run(1_000), [O1, O1]);
+}
+
+#[test]
 fn a_compiler_beside_the_program_gets_there_too() {
     let engine = start(ADD, Config::default(), &[]);
     until("f is at O3", || {
