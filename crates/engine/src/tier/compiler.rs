@@ -102,7 +102,7 @@ fn work(shared: &Shared, builder: &mut Builder<'_>) {
                     Job::Function(id, level) => function(shared, builder, id, level),
                     Job::Osr(id, header) => osr(shared, builder, id, header),
                 });
-                shared.queue.done(job);
+                shared.is_done(job);
                 if shared.reclaimer.waiting() > 0 {
                     collect(shared);
                 }
@@ -168,7 +168,7 @@ fn tidy(shared: &Shared) {
             f.profile
                 .set_state("its arguments changed: back to code for all of them");
             if let Some(level) = level {
-                shared.queue.push(Job::Function(id, level));
+                shared.ask(Job::Function(id, level));
             }
         }
     }

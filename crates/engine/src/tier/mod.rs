@@ -332,7 +332,7 @@ impl Engine {
             state.stale = true;
             state.refusal = None;
         }
-        self.shared.queue.push(job);
+        self.shared.ask(job);
         self.shared
             .queue
             .wait_for(job, || self.shared.reclaimer.poll());

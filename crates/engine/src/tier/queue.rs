@@ -1,4 +1,9 @@
-//! Compile requests, hottest first.
+//! Compile requests, hottest first, one at a time for a function.
+//!
+//! A function may want several things at once: better code for its next call, and code that takes over a loop that runs
+//! now. These are jobs of *one* request: it is in flight from the first of them until one was worked on, the most urgent
+//! when it is taken. What is left then is asked for again, as the function's next request. So nothing is lost, no two jobs of
+//! a function are worked on side by side, and requests and compiles of a function take turns.
 
 use crate::Level;
 use std::collections::HashSet;
@@ -38,7 +43,17 @@ struct Jobs {
     stopped: bool,
 }
 
-/// The requests that wait. A job is there at most once.
+impl Jobs {
+    fn runs(&self, function: u32) -> bool {
+        self.running.iter().any(|j| j.function() == function)
+    }
+
+    fn is_in_flight(&self, function: u32) -> bool {
+        self.runs(function) || self.waiting.iter().any(|j| j.function() == function)
+    }
+}
+
+/// The requests in flight. A job waits at most once.
 #[derive(Default)]
 pub(crate) struct Queue {
     jobs: Mutex<Jobs>,
@@ -61,12 +76,30 @@ impl Queue {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn push(&self, job: Job) {
+    /// Puts a job among those that wait. Calls `requested` if that is a request of its own: none of the function was in
+    /// flight.
+    pub fn push(&self, job: Job, requested: impl FnOnce()) {
         let mut jobs = self.lock();
         if !jobs.closed && !jobs.stopped && !jobs.waiting.contains(&job) {
+            if !jobs.is_in_flight(job.function()) {
+                requested();
+            }
             jobs.waiting.push(job);
             self.changed.notify_all();
         }
+    }
+
+    /// The jobs of a function that wait.
+    pub fn waiting_of(&self, function: u32) -> Vec<Job> {
+        let jobs = self.lock();
+        let waiting = jobs.waiting.iter().copied();
+        waiting.filter(|j| j.function() == function).collect()
+    }
+
+    /// Forgets a job that waits and is needed no more; who waits for it goes on.
+    pub fn forget(&self, job: Job) {
+        self.lock().waiting.retain(|j| *j != job);
+        self.changed.notify_all();
     }
 
     /// Whether a thread waits for a job.
@@ -101,11 +134,12 @@ impl Queue {
         self.waiters.fetch_sub(1, Relaxed);
     }
 
-    /// Takes the job of the greatest `heat` among those that have some and those that a thread waits for; waits at most
-    /// `patience` for one.
+    /// Takes the job of the greatest `heat` among those that have some and those that a thread waits for, but none of a
+    /// function that has one under way; waits at most `patience` for one.
     pub fn take(&self, heat: impl Fn(Job) -> Option<u64>, patience: Duration) -> Next {
         let hottest = |jobs: &Jobs| {
             let heats = jobs.waiting.iter().enumerate();
+            let heats = heats.filter(|(_, job)| !jobs.runs(job.function()));
             let heats = heats.filter_map(|(i, job)| match jobs.awaited.contains(job) {
                 true => Some((u64::MAX, i)),
                 false => Some((heat(*job)?, i)),
@@ -156,9 +190,15 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// Says that a job taken is done.
-    pub fn done(&self, job: Job) {
-        self.lock().running.remove(&job);
+    /// Says that a job taken is done, and the request with it. Calls `requested` with a job that the function still wants:
+    /// its next request.
+    pub fn done(&self, job: Job, requested: impl FnOnce(Job)) {
+        let mut jobs = self.lock();
+        jobs.running.remove(&job);
+        let mut left = jobs.waiting.iter();
+        if let Some(next) = left.find(|j| j.function() == job.function()) {
+            requested(*next);
+        }
         self.changed.notify_all();
     }
 
@@ -204,18 +244,18 @@ mod tests {
     fn the_hottest_comes_first_and_only_once() {
         let queue = Queue::default();
         for id in [1, 3, 2, 3] {
-            queue.push(Job::Function(id, Level::O1));
+            queue.push(Job::Function(id, Level::O1), || ());
         }
         let heat = |j: Job| Some(u64::from(j.function()));
         let mut order = Vec::new();
         while let Next::Job(job) = queue.take(heat, Duration::from_millis(1)) {
             order.push(job.function());
-            queue.done(job);
+            queue.done(job, |_| ());
         }
         assert_eq!(order, [3, 2, 1]);
         assert!(!queue.is_busy());
         queue.stop();
-        queue.push(Job::Osr(1, 1));
+        queue.push(Job::Osr(1, 1), || ());
         assert!(matches!(queue.take(heat, Duration::ZERO), Next::Stop));
     }
 
@@ -223,13 +263,13 @@ mod tests {
     fn a_closed_queue_finishes_what_runs_and_begins_nothing() {
         let queue = Queue::default();
         let (under_way, waiting) = (Job::Osr(1, 1), Job::Osr(2, 2));
-        queue.push(under_way);
+        queue.push(under_way, || ());
         let Next::Job(taken) = queue.take(|_| Some(0), Duration::ZERO) else {
             panic!("no job")
         };
-        queue.push(waiting);
+        queue.push(waiting, || ());
         queue.close();
-        queue.push(Job::Osr(3, 3));
+        queue.push(Job::Osr(3, 3), || ());
         assert!(matches!(
             queue.take(|_| Some(0), Duration::ZERO),
             Next::Idle
@@ -237,7 +277,7 @@ mod tests {
         assert!(queue.is_busy());
         // Nobody waits for what was forgotten.
         queue.wait_for(waiting, || panic!("it is not open"));
-        queue.done(taken);
+        queue.done(taken, |_| ());
         assert!(!queue.is_busy());
     }
 
@@ -245,7 +285,7 @@ mod tests {
     fn what_is_not_due_waits_until_a_thread_waits_for_it() {
         let queue = Queue::default();
         let job = Job::Function(5, Level::O2);
-        queue.push(job);
+        queue.push(job, || ());
         let never = |_| None;
         assert!(matches!(queue.take(never, Duration::ZERO), Next::Idle));
         assert!(!queue.has_work(|_| false, Duration::ZERO));
@@ -259,16 +299,61 @@ mod tests {
             let Next::Job(taken) = queue.take(never, Duration::ZERO) else {
                 panic!("no job")
             };
-            queue.done(taken);
+            queue.done(taken, |_| ());
         });
         assert!(queue.lock().awaited.is_empty());
+    }
+
+    #[test]
+    fn a_function_has_one_request_in_flight() {
+        let queue = Queue::default();
+        let requests = AtomicU32::new(0);
+        let count = || _ = requests.fetch_add(1, Ordering::Relaxed);
+        let heat = |j: Job| Some(u64::from(matches!(j, Job::Osr(..))));
+        let (code, header, other) = (
+            Job::Function(1, Level::O2),
+            Job::Osr(1, 4),
+            Job::Function(2, Level::O0),
+        );
+        queue.push(code, count);
+        queue.push(header, count);
+        queue.push(code, count);
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+        let Next::Job(first) = queue.take(heat, Duration::ZERO) else {
+            panic!("no job")
+        };
+        assert_eq!(first, header);
+        // The same job again, while it is worked on: what is known may be new.
+        queue.push(header, count);
+        assert_eq!(requests.load(Ordering::Relaxed), 1);
+        // A second compiler finds nothing of it.
+        assert!(matches!(queue.take(heat, Duration::ZERO), Next::Idle));
+        queue.push(other, count);
+        assert_eq!(requests.load(Ordering::Relaxed), 2);
+        let Next::Job(second) = queue.take(heat, Duration::ZERO) else {
+            panic!("no job")
+        };
+        assert_eq!(second, other);
+        queue.done(second, |_| panic!("it wants no more"));
+        // What is left is the next request.
+        let mut next = Vec::new();
+        queue.done(first, |j| next.push(j));
+        assert_eq!(next, [code]);
+        assert_eq!(queue.waiting_of(1), [code, header]);
+        queue.forget(code);
+        let Next::Job(third) = queue.take(heat, Duration::ZERO) else {
+            panic!("no job")
+        };
+        assert_eq!(third, header);
+        queue.done(third, |_| panic!("it wants no more"));
+        assert!(!queue.is_busy());
     }
 
     #[test]
     fn waiting_ends_when_the_job_is_done() {
         let queue = Queue::default();
         let job = Job::Osr(7, 2);
-        queue.push(job);
+        queue.push(job, || ());
         let looks = AtomicU32::new(0);
         std::thread::scope(|s| {
             let waiter = s.spawn(|| {
@@ -281,7 +366,7 @@ mod tests {
                 std::thread::yield_now();
             }
             assert!(!waiter.is_finished());
-            queue.done(taken);
+            queue.done(taken, |_| ());
             waiter.join().unwrap();
         });
     }

@@ -288,7 +288,7 @@ impl Shared {
             return self.shuffle(id, seed);
         }
         if let Some(level) = self.seen_enough(id) {
-            return self.queue.push(Job::Function(id, level));
+            return self.ask(Job::Function(id, level));
         }
         let Some(level) = self.earned(id) else {
             return;
@@ -326,22 +326,48 @@ impl Shared {
                     return;
                 }
             } else if state.wanted.is_some() && !wait {
-                // One request at a time. The compiler looks at what was earned when it begins and when it is done.
+                // Once is enough. The compiler looks at what was earned when it begins and when it is done.
                 return;
             } else {
                 state.wanted = Some(level);
                 drop(state);
-                self.trace.record(EventKind::Request {
-                    function: id,
-                    tier: tier_of(Some(level)),
-                    heat: self.heat(id),
-                });
-                self.queue.push(job);
+                self.ask(job);
             }
         }
         if wait {
             self.wait_for(job);
         }
+    }
+
+    /// Puts a job into the queue: as a request of its own, or as a part of the one of its function that is in flight.
+    pub fn ask(&self, job: Job) {
+        self.queue.push(job, || self.tell_request(job));
+    }
+
+    /// A job was worked on: what its function still wants is asked for again.
+    pub fn is_done(&self, job: Job) {
+        let left = self.queue.waiting_of(job.function()).into_iter();
+        left.filter(|j| !self.is_needed(*j))
+            .for_each(|j| self.queue.forget(j));
+        self.queue.done(job, |next| self.tell_request(next));
+    }
+
+    /// Whether a job would give something that is not there yet.
+    fn is_needed(&self, job: Job) -> bool {
+        let Job::Function(id, level) = job else {
+            return true;
+        };
+        let state = self.function(id).state();
+        self.config.shuffle.is_some() || state.stale || state.level < Some(level)
+    }
+
+    fn tell_request(&self, job: Job) {
+        let function = job.function();
+        self.trace.record(EventKind::Request {
+            function,
+            tier: tier_of(Some(self.level_of(job))),
+            heat: self.heat(function),
+        });
     }
 
     /// Stands still until a job is done: for modes in which nothing runs before it is compiled.
@@ -390,7 +416,7 @@ impl Shared {
             }
             Some(level) => {
                 let job = Job::Function(id, level);
-                self.queue.push(job);
+                self.ask(job);
                 if dice >> 8 & 1 == 0 {
                     self.wait_for(job);
                 }
@@ -475,7 +501,7 @@ impl Shared {
             is_new
         };
         if asked {
-            self.queue.push(job);
+            self.ask(job);
             if self.config.force_osr || self.config.compilers == 0 {
                 self.wait_for(job);
             }

@@ -169,7 +169,7 @@ fn lost_ns(instructions: u64, level: Option<Level>) -> u64 {
 
 impl Shared {
     /// The level a job asks for.
-    fn level_of(&self, job: Job) -> Level {
+    pub fn level_of(&self, job: Job) -> Level {
         match job {
             Job::Function(_, level) => level,
             Job::Osr(id, header) => self.osr_level(id, header),

@@ -49,7 +49,8 @@ pub enum EventKind {
         /// How it ended.
         outcome: Outcome,
     },
-    /// A function was hot enough to ask for a tier.
+    /// A function was hot enough to ask for a tier, or one of its loops for code that takes it over. It has one request in
+    /// flight at a time: the next event of this kind comes after a compile, or after code was found that was there already.
     Request {
         /// Which.
         function: u32,

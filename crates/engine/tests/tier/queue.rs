@@ -43,15 +43,81 @@ fn requests_and_compiles_take_turns() {
         (0..50).for_each(|x| assert_eq!(call(&engine, "f", x), x + 7));
         report(&engine, "f").tier == Tier::O3
     });
-    let mut in_flight = 0;
-    for event in events(&engine, "f") {
+    settle(&engine);
+    take_turns(&engine, "f");
+}
+
+/// Asserts that the requests of a function and what came of them take turns; gives their number.
+fn take_turns(engine: &Engine, name: &str) -> usize {
+    let mut asked = false;
+    for event in events(engine, name) {
         match event {
-            EventKind::Request { .. } => in_flight += 1,
-            EventKind::Compile { .. } => in_flight = 0,
+            EventKind::Request { .. } => assert!(!std::mem::replace(&mut asked, true)),
+            EventKind::Compile { .. } => assert!(std::mem::replace(&mut asked, false)),
             _ => {}
         }
-        assert!(in_flight <= 1);
     }
+    assert!(!asked, "a request of {name} came to nothing");
+    requests(engine, name)
+}
+
+/// Two loops, one after the other.
+const TWICE: &str = "
+long twice(long n) {
+    long x = 1;
+    for (long i = 0; i < n; i++) x = x * 5 + i;
+    for (long i = 0; i < n; i++) x = x * 3 ^ i;
+    return x;
+}";
+
+fn twice(n: i64) -> i64 {
+    let x = (0..n).fold(1, |x: i64, i| x.wrapping_mul(5).wrapping_add(i));
+    (0..n).fold(x, |x, i| x.wrapping_mul(3) ^ i)
+}
+
+#[test]
+fn loops_are_parts_of_their_functions_request() {
+    let held = Held::start(&c(TWICE), Config::default());
+    let engine = &held.engine;
+    // Both loops want code of their own, then the function for its next call.
+    assert_eq!(call(engine, "twice", 400_000), twice(400_000));
+    for n in 0..20 {
+        assert_eq!(call(engine, "twice", n), twice(n));
+    }
+    assert_eq!(requests(engine, "twice"), 1);
+    held.open();
+    settle(engine);
+    // All came to pass, one after the other: nothing was lost.
+    assert!(take_turns(engine, "twice") >= 3);
+    let compiled = compiles(engine, "twice");
+    let function: u32 = report(engine, "twice")
+        .tiers
+        .iter()
+        .map(|t| t.compiles)
+        .sum();
+    assert_eq!(
+        (compiled - function as usize, report(engine, "twice").tier),
+        (2, Tier::O2)
+    );
+}
+
+#[test]
+fn what_is_asked_for_by_name_joins_the_request_in_flight() {
+    let held = Held::start(ADD, Config::default());
+    let engine = &held.engine;
+    (0..200).for_each(|x| assert_eq!(call(engine, "f", x), x + 7));
+    let asked = std::thread::scope(|s| {
+        let waiter = s.spawn(|| engine.recompile("f", Level::O3));
+        until("a thread waits", || engine.is_waited_for());
+        let asked = requests(engine, "f");
+        held.open();
+        waiter.join().unwrap().unwrap();
+        asked
+    });
+    assert_eq!(asked, 1);
+    settle(engine);
+    assert_eq!(report(engine, "f").tier, Tier::O3);
+    take_turns(engine, "f");
 }
 
 #[test]

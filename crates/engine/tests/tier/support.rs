@@ -260,7 +260,7 @@ impl Held {
     pub fn start(ir: &str, config: Config) -> Held {
         let gate = Arc::new(Gate::default());
         let other = gate.clone();
-        let engine = start_with(&format!("{HELD}{ir}"), config, move |name| {
+        let engine = start_with(&format!("{ir}{HELD}"), config, move |name| {
             (name == "__divti3").then(|| {
                 other.pass();
                 divide as *const () as usize
