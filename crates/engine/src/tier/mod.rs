@@ -182,7 +182,9 @@ impl Engine {
         let outer = resolve;
         let resolve: Resolve = Arc::new(move |name| outer(name).or_else(|| service(name)));
         let options = interp::Options {
-            count_blocks: config.profile && config.mode == Mode::Auto,
+            // Code above O0 does not count them: where it is there from the first call on, they would tell of that call.
+            count_blocks: config.profile
+                && !matches!(config.mode, Mode::Fixed(level) if level > Level::O0),
             compile: None,
             code_limit: config.code_limit,
             heat_step: if config.force_osr {

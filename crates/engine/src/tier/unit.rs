@@ -135,7 +135,7 @@ impl<'c> Builder<'c> {
             let _ = module.promote_call(&name, t.site, &callees, t.total);
         }
         let climbs = config.shuffle.is_some() || f.mode() == super::config::Mode::Auto;
-        let counts_blocks = level == Level::O0 && config.profile && climbs;
+        let counts_blocks = level == Level::O0 && config.profile;
         if counts_blocks {
             module.number_blocks(&name)?;
         }

@@ -205,6 +205,26 @@ fn blocks_that_ran_in_o0_code_only_are_known_and_counted() {
 }
 
 #[test]
+#[test]
+fn blocks_are_counted_where_nothing_climbs() {
+    let ir = c(
+        "long f(long x) { long s = 0; if (x > 5) for (long i = 0; i < x; i++) s += i; else s = x - 1; return s; }",
+    );
+    for mode in ["interp", "O0"] {
+        let config = Config {
+            mode: mode.parse().unwrap(),
+            ..Config::default()
+        };
+        let engine = start(&ir, config, &[]);
+        (0..5).for_each(|x| assert_eq!(call(&engine, "f", x), x - 1));
+        let f = report(&engine, "f");
+        assert_eq!((f.tier.name(), f.blocks[0]), (mode, 5), "{:?}", f.blocks);
+        assert!(f.blocks_reached() < f.blocks.len(), "{:?}", f.blocks);
+        assert_eq!(call(&engine, "f", 9), 36);
+        assert!(report(&engine, "f").blocks_reached() > f.blocks_reached());
+    }
+}
+
 fn nothing_is_measured_where_nothing_was_asked_for() {
     let config = Config {
         profile: false,
