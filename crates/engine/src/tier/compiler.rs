@@ -62,7 +62,15 @@ pub(crate) fn run(shared: &Arc<Shared>, bitcode: &[u8], cpu: &Cpu) {
         let start = shared.now_ns();
         match Builder::new(&context, bitcode, cpu) {
             Ok(mut builder) => {
-                shared.thrift.has_read(shared.now_ns() - start);
+                let duration_ns = shared.now_ns() - start;
+                shared.thrift.has_read(duration_ns);
+                shared.trace.record_at(
+                    start,
+                    EventKind::Phase {
+                        name: "read the program",
+                        duration_ns,
+                    },
+                );
                 work(shared, &mut builder);
             }
             Err(error) => {
@@ -161,9 +169,11 @@ fn tidy(shared: &Shared) {
                 state.is_special = false;
                 state.level
             };
+            // Misses are counted by code: what was made last for the function's arguments is what they missed.
+            let variant = f.profile.variants().len().saturating_sub(1) as u32;
             shared.trace.record(EventKind::GuardMiss {
                 function: id,
-                variant: 0,
+                variant,
             });
             f.profile
                 .set_state("its arguments changed: back to code for all of them");

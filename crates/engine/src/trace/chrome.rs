@@ -85,7 +85,6 @@ impl Outcome {
         match self {
             Outcome::Published => "published",
             Outcome::Failed => "failed",
-            Outcome::Discarded => "discarded",
         }
     }
 }

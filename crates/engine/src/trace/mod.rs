@@ -27,8 +27,6 @@ pub enum Outcome {
     Published,
     /// LLVM or the linker refused; the old code stays.
     Failed,
-    /// It was no longer wanted when it was ready.
-    Discarded,
 }
 
 /// What happened; `function` is the function's number in the program.
@@ -79,7 +77,7 @@ pub enum EventKind {
     GuardMiss {
         /// Which.
         function: u32,
-        /// Its variant, counted from 0.
+        /// The variant made last, counted from 0 as in the profile: that is what calls missed.
         variant: u32,
     },
     /// Code was dropped to stay within the limit of code memory.

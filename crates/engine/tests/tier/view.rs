@@ -104,6 +104,7 @@ fn the_trace_is_what_viewers_read() {
         assert!(names("request").contains(&&*format!("request f {tier}")));
     }
     assert_eq!(names("osr"), ["osr spin O3"]);
+    assert_eq!(names("phase"), ["read the program"]);
     assert!(!of("pause").is_empty());
     // In the order of time, as they came from a clock that does not go back.
     let times: Vec<f64> = all.iter().filter_map(|e| e["ts"].as_f64()).collect();
