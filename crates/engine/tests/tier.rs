@@ -22,5 +22,7 @@ mod special;
 mod support;
 #[path = "tier/threads.rs"]
 mod threads;
+#[path = "tier/told.rs"]
+mod told;
 #[path = "tier/view.rs"]
 mod view;

@@ -21,6 +21,17 @@ pub struct Unsupported {
     pub reason: String,
 }
 
+/// What runs instead of such a function until it has climbed.
+#[derive(Debug, Clone)]
+pub struct Makeshift {
+    /// Why, and which function.
+    pub why: Unsupported,
+    /// Processor time that compiling it took, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Its machine code, in bytes.
+    pub bytes: u64,
+}
+
 /// A function in the interpreter's form. Nothing in it refers to LLVM any more.
 #[derive(Debug)]
 pub struct Code {

@@ -14,19 +14,48 @@
 
 use super::abi;
 use super::bridge;
-use super::code::{CallSite, Code, Unsupported};
+use super::code::{CallSite, Code, Makeshift, Unsupported};
 use super::constants::Addresses;
 use super::decode::{self, Env};
 use super::entry::FuncEntry;
-use super::image::{Names, Options};
+use super::image::{CELL, Names, Options};
 use super::signature::{Numbering, Signature, Thunk};
-use crate::memory::{self, Unit};
+use crate::memory::{self, Symbol, Symbols, Unit};
+use crate::profile::cycles::cpu_now_ns;
 use crate::{Cpu, Error, Level};
 use llvm::ir::{Value, View};
 use llvm::{Context, FileType, Module};
 use std::collections::{HashMap, HashSet};
+use std::ptr::with_exposed_provenance;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What machine code calls that the interpreter cannot express, when its countdown of calls ends.
+const CALLED: &str = "bareflow.hook.entry";
+
+/// Tells whoever watches a function that its countdown ended in machine code.
+unsafe extern "C" fn called(entry: u64) {
+    // SAFETY: code passes the address of the entry it was compiled for, which lives as long as the code.
+    let entry = unsafe { &*with_exposed_provenance::<FuncEntry>(entry as usize) };
+    if let Some(watch) = entry.watch.get() {
+        watch.called(entry, None);
+    }
+}
+
+/// Symbols of the program, and that hook.
+struct WithHook<'n>(&'n Names);
+
+impl Symbols for WithHook<'_> {
+    fn find(&self, name: &str) -> Option<Symbol> {
+        if name != CALLED {
+            return self.0.find(name);
+        }
+        Some(Symbol::Function {
+            address: (called as *const ()).expose_provenance(),
+            slot: None,
+        })
+    }
+}
 
 /// A program of which only the outlines were read.
 ///
@@ -88,7 +117,8 @@ impl Ir {
         self.functions.push(f);
     }
 
-    /// Machine code of functions, taken out of the program; everything else is found at its address.
+    /// Machine code of functions, taken out of the program; everything else is found at its address. Those that have an entry
+    /// count their calls, so that they can climb like others.
     pub fn compile(&self, wanted: &[String], cpu: &Cpu, names: &Names) -> Result<Unit, Error> {
         for name in wanted {
             self.module.read_body(name)?;
@@ -101,8 +131,15 @@ impl Ir {
             .iter()
             .for_each(llvm::Function::remove_personality);
         part.run_passes("function(simplifycfg),elim-avail-extern,globaldce", None)?;
+        for name in wanted {
+            if let Some(entry) = names.entry(name) {
+                let id = (&raw const *entry).expose_provenance() as u64;
+                // A naked function has no room for a counter: it stays what it is.
+                let _ = part.add_entry_counter(name, &format!("{CELL}{name}"), CALLED, id);
+            }
+        }
         let object = Level::O1.machine(cpu)?.emit(&mut part, FileType::Object)?;
-        Ok(memory::link(&names.region, &object, names)?)
+        Ok(memory::link(&names.region, &object, &WithHook(names))?)
     }
 
     fn decode(&mut self, id: usize, names: &Names, options: &Options) -> Result<Code, Unsupported> {
@@ -142,7 +179,7 @@ pub(super) struct Demand {
     pub names: Names,
     cpu: Cpu,
     options: Options,
-    unsupported: Mutex<Vec<Unsupported>>,
+    unsupported: Mutex<Vec<Makeshift>>,
     /// Boxed, and only added to: kept as long as this is.
     #[allow(clippy::vec_box)]
     units: Mutex<Vec<Box<Unit>>>,
@@ -164,7 +201,7 @@ impl Demand {
         names: Names,
         cpu: &Cpu,
         options: Options,
-        unsupported: Vec<Unsupported>,
+        unsupported: Vec<Makeshift>,
         units: Vec<Unit>,
     ) -> Self {
         Demand {
@@ -177,7 +214,7 @@ impl Demand {
         }
     }
 
-    pub fn unsupported(&self) -> Vec<Unsupported> {
+    pub fn makeshifts(&self) -> Vec<Makeshift> {
         locked(&self.unsupported).clone()
     }
 
@@ -286,10 +323,15 @@ impl Demand {
                 Ok(code) => entry.set_code(code),
                 Err(reason) => {
                     let name = entry.name.clone();
+                    let start = cpu_now_ns();
                     let unit = ir.compile(std::slice::from_ref(&name), &self.cpu, &self.names)?;
                     let at = unit.address(&name).ok_or_else(|| missing(&name))?;
+                    locked(&self.unsupported).push(Makeshift {
+                        why: reason,
+                        cpu_ns: cpu_now_ns() - start,
+                        bytes: unit.object_bytes() as u64,
+                    });
                     self.keep(unit);
-                    locked(&self.unsupported).push(reason);
                     entry.set_native_only(at);
                 }
             }

@@ -2,12 +2,13 @@
 
 use super::bridge;
 use super::call;
-use super::code::Unsupported;
+use super::code::{Makeshift, Unsupported};
 use super::constants::Addresses;
 use super::demand::{Demand, Ir};
 use super::entry::FuncEntry;
 use super::signature::Signature;
 use crate::memory::{self, Budget, Region, RegionConfig, Symbol, Symbols, Unit};
+use crate::profile::cycles::cpu_now_ns;
 use crate::{Cpu, Error};
 use llvm::Module;
 use llvm::ir::{self, Value, View};
@@ -84,6 +85,12 @@ impl Names {
     /// Where adapters enter the interpreter.
     pub(super) fn enter(&self) -> usize {
         (call::enter as *const ()).expose_provenance()
+    }
+
+    /// The function of that name, if the interpreter can call it.
+    pub(super) fn entry(&self, function: &str) -> Option<&FuncEntry> {
+        let id = *self.numbers.get(function)?;
+        self.entries.get(id as usize).map(|b| &**b)
     }
 
     fn cell(&self, function: &str) -> Option<usize> {
@@ -332,9 +339,18 @@ impl Image {
         let is_complete = find_addresses(&mut ir, &places, &mut names);
 
         // Functions that cannot even be called by the interpreter: their addresses are constants of the others.
+        let mut makeshifts = Vec::new();
         if !unsupported.is_empty() {
             let wanted: Vec<String> = unsupported.iter().map(|u| u.function.clone()).collect();
+            let start = cpu_now_ns();
             let unit = ir.compile(&wanted, cpu, &names)?;
+            let (count, cpu_ns) = (unsupported.len(), cpu_now_ns() - start);
+            // Each has its part of what they cost together.
+            makeshifts.extend(unsupported.into_iter().map(|why| Makeshift {
+                why,
+                cpu_ns: cpu_ns / count as u64,
+                bytes: (unit.object_bytes() / count) as u64,
+            }));
             for f in ir.view().functions() {
                 let name = f.name();
                 if let Some(at) = unit.address(&name).filter(|_| wanted.contains(&name)) {
@@ -354,7 +370,7 @@ impl Image {
             options.on_demand && !is_counted && is_complete && !is_interrupted(ir.view());
 
         let by_stub: Vec<*const FuncEntry> = names.entries.iter().map(|b| &raw const **b).collect();
-        let demand = Box::new(Demand::new(ir, names, cpu, options, unsupported, units));
+        let demand = Box::new(Demand::new(ir, names, cpu, options, makeshifts, units));
         for entry in &demand.names.entries {
             entry.set_demand(&raw const *demand);
         }
@@ -372,7 +388,13 @@ impl Image {
 
     /// Functions that are compiled because the interpreter cannot express them, with the reason.
     pub fn unsupported(&self) -> Vec<Unsupported> {
-        self.demand.unsupported()
+        let all = self.demand.makeshifts().into_iter();
+        all.map(|m| m.why).collect()
+    }
+
+    /// What runs instead of them.
+    pub(crate) fn makeshifts(&self) -> Vec<Makeshift> {
+        self.demand.makeshifts()
     }
 
     /// All functions with a body, in the order of their numbers.

@@ -1,6 +1,7 @@
 //! Processor cycles: the time-stamp counter, and statistics of durations.
 #![allow(unsafe_code)]
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -10,6 +11,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 pub fn now() -> u64 {
     // SAFETY: every x86-64 processor has RDTSC, and neither Linux nor our kernel forbids it (CR4.TSD is clear).
     unsafe { core::arch::x86_64::_rdtsc() }
+}
+
+/// Processor time of this thread in nanoseconds. The machine's kernel answers with the time since it started.
+pub(crate) fn cpu_now_ns() -> u64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 /// Statistics of durations, updated from any thread without losing one.

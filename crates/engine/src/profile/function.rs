@@ -6,7 +6,7 @@ use super::values::{Alignment, TopValues};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 /// How many counters of each kind a function has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,15 +41,24 @@ pub struct Variant {
     pub misses: AtomicU64,
 }
 
+/// Compiles of one kind for one tier.
+#[derive(Debug, Default)]
+struct Compiles {
+    good: AtomicU32,
+    failed: AtomicU32,
+    cpu_ns: AtomicU64,
+    code_bytes: AtomicU64,
+}
+
 /// What became of the function in one tier.
 #[derive(Debug)]
 struct TierStats {
     /// `u64::MAX`: not yet.
     reached_ns: AtomicU64,
-    compiles: AtomicU32,
-    failures: AtomicU32,
-    compile_ns: AtomicU64,
-    code_bytes: AtomicU64,
+    /// Of the function as a whole.
+    whole: Compiles,
+    /// Of its rest from a loop header on.
+    osr: Compiles,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -58,10 +67,8 @@ impl TierStats {
     fn new() -> TierStats {
         TierStats {
             reached_ns: AtomicU64::new(NEVER),
-            compiles: AtomicU32::new(0),
-            failures: AtomicU32::new(0),
-            compile_ns: AtomicU64::new(0),
-            code_bytes: AtomicU64::new(0),
+            whole: Compiles::default(),
+            osr: Compiles::default(),
         }
     }
 }
@@ -85,6 +92,8 @@ pub struct FunctionProfile {
     tier: AtomicU8,
     tiers: [TierStats; Tier::ALL.len()],
     variants: RwLock<Vec<Arc<Variant>>>,
+    failed: Mutex<Vec<FailureReport>>,
+    unsupported: OnceLock<String>,
     state: Mutex<Cow<'static, str>>,
 }
 
@@ -111,6 +120,8 @@ impl FunctionProfile {
             tier: AtomicU8::new(0),
             tiers: std::array::from_fn(|_| TierStats::new()),
             variants: RwLock::new(Vec::new()),
+            failed: Mutex::new(Vec::new()),
+            unsupported: OnceLock::new(),
             state: Mutex::new(Cow::Borrowed("never called")),
         }
     }
@@ -154,22 +165,66 @@ impl FunctionProfile {
 
     /// A compile ended well: it took `cpu_ns` of processor time and gave `code_bytes` of machine code.
     pub fn compiled(&self, tier: Tier, cpu_ns: u64, code_bytes: u64) {
-        let stats = &self.tiers[tier.index()];
-        stats.compiles.fetch_add(1, Relaxed);
-        stats.compile_ns.fetch_add(cpu_ns, Relaxed);
+        let stats = &self.tiers[tier.index()].whole;
+        stats.good.fetch_add(1, Relaxed);
+        stats.cpu_ns.fetch_add(cpu_ns, Relaxed);
         stats.code_bytes.store(code_bytes, Relaxed);
     }
 
-    /// A compile failed after `cpu_ns`; the old code stays.
-    pub fn compile_failed(&self, tier: Tier, cpu_ns: u64) {
+    /// The same for code that takes over at a loop header.
+    pub fn osr_compiled(&self, tier: Tier, cpu_ns: u64, code_bytes: u64) {
+        let stats = &self.tiers[tier.index()].osr;
+        stats.good.fetch_add(1, Relaxed);
+        stats.cpu_ns.fetch_add(cpu_ns, Relaxed);
+        stats.code_bytes.fetch_add(code_bytes, Relaxed);
+    }
+
+    /// A compile failed after `cpu_ns`, of the function as a whole or of its rest from the loop header at `block` on; the old
+    /// code stays. Says whether it is the first of its kind.
+    pub fn compile_failed(&self, tier: Tier, block: Option<u32>, cpu_ns: u64, why: String) -> bool {
         let stats = &self.tiers[tier.index()];
-        stats.failures.fetch_add(1, Relaxed);
-        stats.compile_ns.fetch_add(cpu_ns, Relaxed);
+        let stats = match block {
+            None => &stats.whole,
+            Some(_) => &stats.osr,
+        };
+        stats.failed.fetch_add(1, Relaxed);
+        stats.cpu_ns.fetch_add(cpu_ns, Relaxed);
+        let mut failed = lock(&self.failed);
+        let is_first = failed.iter().all(|f| f.block.is_some() != block.is_some());
+        failed.retain(|f| (f.tier, f.block) != (tier, block));
+        failed.push(FailureReport { tier, block, why });
+        is_first
+    }
+
+    /// Whether it was compiled for a tier as a whole.
+    pub fn has_compiled(&self, tier: Tier) -> bool {
+        self.tiers[tier.index()].whole.good.load(Relaxed) > 0
+    }
+
+    /// The last failure of each kind, oldest first.
+    pub fn failures(&self) -> Vec<FailureReport> {
+        lock(&self.failed).clone()
+    }
+
+    /// The interpreter cannot express it, for this reason: machine code that took `cpu_ns` was made for its first call, with the
+    /// code generator of O1. What was said first counts.
+    pub fn cannot_be_interpreted(&self, why: String, cpu_ns: u64, code_bytes: u64) {
+        if self.unsupported.set(why).is_ok() {
+            self.compiled(Tier::O1, cpu_ns, code_bytes);
+        }
     }
 
     /// Bytes of code of `tier` in memory; 0 after it was freed.
     pub fn set_code_bytes(&self, tier: Tier, bytes: u64) {
-        self.tiers[tier.index()].code_bytes.store(bytes, Relaxed);
+        let stats = &self.tiers[tier.index()].whole;
+        stats.code_bytes.store(bytes, Relaxed);
+    }
+
+    /// The code that takes over at its loops was dropped.
+    pub fn drop_osr_code(&self) {
+        for tier in &self.tiers {
+            tier.osr.code_bytes.store(0, Relaxed);
+        }
     }
 
     /// Starts to count for a guarded variant.
@@ -262,6 +317,10 @@ impl FunctionProfile {
                 .iter()
                 .map(|v| VariantReport::of(v))
                 .collect(),
+            failed: self.failures(),
+            unsupported: self.unsupported.get().cloned(),
+            calls_at_least: false,
+            back_edges_at_least: false,
             state: lock(&self.state).to_string(),
         }
     }
@@ -272,12 +331,16 @@ impl FunctionProfile {
         let report = TierReport {
             tier,
             reached_ns: (reached != NEVER).then_some(reached),
-            compiles: stats.compiles.load(Relaxed),
-            failures: stats.failures.load(Relaxed),
-            compile_ns: stats.compile_ns.load(Relaxed),
-            code_bytes: stats.code_bytes.load(Relaxed),
+            compiles: stats.whole.good.load(Relaxed),
+            failures: stats.whole.failed.load(Relaxed),
+            compile_ns: stats.whole.cpu_ns.load(Relaxed),
+            code_bytes: stats.whole.code_bytes.load(Relaxed),
+            osr_compiles: stats.osr.good.load(Relaxed),
+            osr_failures: stats.osr.failed.load(Relaxed),
+            osr_compile_ns: stats.osr.cpu_ns.load(Relaxed),
+            osr_code_bytes: stats.osr.code_bytes.load(Relaxed),
         };
-        let seen = report.reached_ns.is_some() || report.compiles > 0 || report.failures > 0;
+        let seen = report.reached_ns.is_some() || report.all_compiles() + report.all_failures() > 0;
         seen.then_some(report)
     }
 }
@@ -325,8 +388,31 @@ pub struct FunctionReport {
     pub tiers: Vec<TierReport>,
     /// Guarded variants, oldest first.
     pub variants: Vec<VariantReport>,
+    /// Compiles that failed, the last of each tier and loop.
+    #[serde(default)]
+    pub failed: Vec<FailureReport>,
+    /// Why the interpreter cannot express it, if so: then it was compiled at its first call.
+    #[serde(default)]
+    pub unsupported: Option<String>,
+    /// Whether code ran that does not count calls: there were so many at least, and the cycles estimated from them are too few.
+    #[serde(default)]
+    pub calls_at_least: bool,
+    /// Whether code ran that does not count backward jumps.
+    #[serde(default)]
+    pub back_edges_at_least: bool,
     /// Why it was promoted, or why not.
     pub state: String,
+}
+
+/// A compile that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureReport {
+    /// The tier it was for.
+    pub tier: Tier,
+    /// The loop header (block) from which on it was for; null when it was for the function as a whole.
+    pub block: Option<u32>,
+    /// What LLVM, the linker or the limit of memory said.
+    pub why: String,
 }
 
 /// The most frequent values of a stream.
@@ -385,6 +471,40 @@ pub struct TierReport {
     pub compile_ns: u64,
     /// Machine code of the last compile, in bytes; 0 after it was freed.
     pub code_bytes: u64,
+    /// Compiles that ended well of code that takes over at a loop header: the rest of the function from there on.
+    #[serde(default)]
+    pub osr_compiles: u32,
+    /// Such compiles that failed.
+    #[serde(default)]
+    pub osr_failures: u32,
+    /// Processor time of such compiles, in nanoseconds.
+    #[serde(default)]
+    pub osr_compile_ns: u64,
+    /// Machine code of such compiles, in bytes; 0 after it was freed.
+    #[serde(default)]
+    pub osr_code_bytes: u64,
+}
+
+impl TierReport {
+    /// Compiles that ended well, of both kinds.
+    pub fn all_compiles(&self) -> u64 {
+        u64::from(self.compiles) + u64::from(self.osr_compiles)
+    }
+
+    /// Compiles that failed, of both kinds.
+    pub fn all_failures(&self) -> u64 {
+        u64::from(self.failures) + u64::from(self.osr_failures)
+    }
+
+    /// Processor time of all compiles, in nanoseconds.
+    pub fn all_compile_ns(&self) -> u64 {
+        self.compile_ns + self.osr_compile_ns
+    }
+
+    /// All machine code, in bytes.
+    pub fn all_code_bytes(&self) -> u64 {
+        self.code_bytes + self.osr_code_bytes
+    }
 }
 
 /// One guarded variant.
@@ -409,9 +529,12 @@ impl VariantReport {
 }
 
 impl FunctionReport {
-    /// Whether any of it ran.
+    /// Whether any of it ran, as far as that was counted.
     pub fn ran(&self) -> bool {
-        self.calls > 0 || self.back_edges > 0 || self.blocks.iter().any(|&n| n > 0)
+        self.calls > 0
+            || self.calls_at_least
+            || self.back_edges > 0
+            || self.blocks.iter().any(|&n| n > 0)
     }
 
     /// Basic blocks that ran.
@@ -429,12 +552,12 @@ impl FunctionReport {
 
     /// Time of all its compiles, in nanoseconds.
     pub fn compile_ns(&self) -> u64 {
-        self.tiers.iter().map(|t| t.compile_ns).sum()
+        self.tiers.iter().map(TierReport::all_compile_ns).sum()
     }
 
     /// Its machine code of all tiers, in bytes.
     pub fn code_bytes(&self) -> u64 {
-        self.tiers.iter().map(|t| t.code_bytes).sum()
+        self.tiers.iter().map(TierReport::all_code_bytes).sum()
     }
 }
 
@@ -484,7 +607,11 @@ mod tests {
         f.reached(Tier::O2, 20);
         f.reached(Tier::O2, 30);
         f.compiled(Tier::O2, 1_000, 64);
-        f.compile_failed(Tier::O3, 500);
+        assert!(f.compile_failed(Tier::O3, None, 500, "no room".to_owned()));
+        assert!(!f.compile_failed(Tier::O2, None, 0, "no room".to_owned()));
+        assert!(f.compile_failed(Tier::O3, Some(4), 20, "odd".to_owned()));
+        f.osr_compiled(Tier::O3, 300, 10);
+        f.osr_compiled(Tier::O3, 300, 10);
         let variant = f.add_variant("n = 288".to_owned());
         variant.hits.store(9, Relaxed);
         variant.misses.store(1, Relaxed);
@@ -503,7 +630,14 @@ mod tests {
         assert_eq!(names, [Tier::Interp, Tier::O2, Tier::O3]);
         assert_eq!(report.tiers[1].reached_ns, Some(20));
         assert_eq!(report.tiers[2].reached_ns, None);
-        assert_eq!((report.compile_ns(), report.code_bytes()), (1_500, 64));
+        assert_eq!((report.compile_ns(), report.code_bytes()), (2_120, 84));
+        assert_eq!(report.tiers[2].all_compiles(), 2);
+        assert_eq!(report.tiers[2].all_failures(), 2);
+        let failed: Vec<_> = report.failed.iter().map(|f| (f.tier, f.block)).collect();
+        let expected = [(Tier::O3, None), (Tier::O2, None), (Tier::O3, Some(4))];
+        assert_eq!(failed, expected);
+        f.drop_osr_code();
+        assert_eq!(f.report().code_bytes(), 64);
         assert_eq!((report.variants[0].hits, report.variants[0].misses), (9, 1));
         assert_eq!(report.state, "compile at O3 failed");
     }

@@ -39,6 +39,9 @@ pub struct Totals {
     pub functions: u64,
     /// Of those, never entered.
     pub never_ran: u64,
+    /// Of those, compiled at their first call because the interpreter cannot express them.
+    #[serde(default)]
+    pub unsupported: u64,
     /// Basic blocks.
     pub blocks: u64,
     /// Of those, executed at least once.
@@ -53,8 +56,11 @@ pub struct Totals {
     pub guard_hits: u64,
     /// Calls that did not.
     pub guard_misses: u64,
-    /// Compiles that ended well.
+    /// Compiles that ended well, of functions and of code that takes over at their loops.
     pub compiles: u64,
+    /// Of those, of code that takes over at loops.
+    #[serde(default)]
+    pub osr_compiles: u64,
     /// Compiles that failed.
     pub failures: u64,
     /// Time of all compiles, in nanoseconds.
@@ -74,6 +80,9 @@ pub struct TierTotals {
     pub functions: u64,
     /// Compiles for it that ended well.
     pub compiles: u64,
+    /// Of those, of code that takes over at loops.
+    #[serde(default)]
+    pub osr_compiles: u64,
     /// Compiles for it that failed.
     pub failures: u64,
     /// Time of its compiles, in nanoseconds.
@@ -156,6 +165,7 @@ fn totals(functions: &[FunctionReport]) -> Totals {
     for f in functions {
         sum.functions += 1;
         sum.never_ran += u64::from(!f.ran());
+        sum.unsupported += u64::from(f.unsupported.is_some());
         sum.blocks += f.blocks.len() as u64;
         sum.blocks_reached += f.blocks_reached() as u64;
         sum.calls = sum.calls.saturating_add(f.calls);
@@ -166,13 +176,15 @@ fn totals(functions: &[FunctionReport]) -> Totals {
         sum.tiers[f.tier.index()].functions += u64::from(f.ran());
         for tier in &f.tiers {
             let of = &mut sum.tiers[tier.tier.index()];
-            of.compiles += u64::from(tier.compiles);
-            of.failures += u64::from(tier.failures);
-            of.compile_ns += tier.compile_ns;
-            of.code_bytes += tier.code_bytes;
+            of.compiles += tier.all_compiles();
+            of.osr_compiles += u64::from(tier.osr_compiles);
+            of.failures += tier.all_failures();
+            of.compile_ns += tier.all_compile_ns();
+            of.code_bytes += tier.all_code_bytes();
         }
     }
     sum.compiles = sum.tiers.iter().map(|t| t.compiles).sum();
+    sum.osr_compiles = sum.tiers.iter().map(|t| t.osr_compiles).sum();
     sum.failures = sum.tiers.iter().map(|t| t.failures).sum();
     sum.compile_ns = sum.tiers.iter().map(|t| t.compile_ns).sum();
     sum.code_bytes = sum.tiers.iter().map(|t| t.code_bytes).sum();
@@ -204,6 +216,8 @@ pub(super) mod tests {
         (0..4).for_each(|_| main.indirect()[0].record(0x40_1000));
         main.reached(Tier::Interp, 1_000);
         main.compiled(Tier::O0, 1_500_000, 420);
+        main.osr_compiled(Tier::O3, 7_000_000, 180);
+        main.compile_failed(Tier::O3, Some(5), 100_000, "no such loop".to_owned());
         main.reached(Tier::O0, 2_000_000);
         main.set_state("called once: entered at a loop");
 
@@ -256,7 +270,7 @@ pub(super) mod tests {
         cold.calls.store(3, Relaxed);
         cold.blocks()[0].store(3, Relaxed);
         cold.reached(Tier::Interp, 9_000);
-        cold.compile_failed(Tier::O0, 300_000);
+        cold.compile_failed(Tier::O0, None, 300_000, "no symbol \"puts\"".to_owned());
         cold.set_state("3 of 10 calls for O0");
 
         let never = FunctionProfile::new(
@@ -286,7 +300,11 @@ pub(super) mod tests {
         ];
         let functions = [never, main, cold, hot]
             .iter()
-            .map(FunctionProfile::report)
+            .map(|f| FunctionReport {
+                calls_at_least: f.id() == 1,
+                back_edges_at_least: f.id() == 0,
+                ..f.report()
+            })
             .collect();
         ProfileReport::new(functions, regions, 1_234_567_890)
     }
@@ -303,14 +321,43 @@ pub(super) mod tests {
         assert_eq!((totals.functions, totals.never_ran), (4, 1));
         assert_eq!((totals.blocks, totals.blocks_reached), (12, 6));
         assert_eq!((totals.calls, totals.back_edges), (12_349, 3_805_360));
-        assert_eq!((totals.compiles, totals.failures), (5, 1));
-        assert_eq!((totals.compile_ns, totals.code_bytes), (27_800_000, 2_420));
+        assert_eq!((totals.compiles, totals.osr_compiles), (6, 1));
+        assert_eq!((totals.failures, totals.unsupported), (2, 0));
+        assert_eq!((totals.compile_ns, totals.code_bytes), (34_900_000, 2_600));
         assert_eq!(
             (totals.guard_hits, totals.guard_misses, totals.osr_entries),
             (990, 10, 2)
         );
         let last: Vec<u64> = totals.tiers.iter().map(|t| t.functions).collect();
         assert_eq!(last, [1, 1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn what_cannot_be_interpreted_is_counted_and_shown_with_its_reason() {
+        let f = FunctionProfile::new(0, "halves", Shape::default());
+        f.cannot_be_interpreted("vectors of halves".to_owned(), 2_000_000, 96);
+        f.cannot_be_interpreted("said before".to_owned(), 1, 1);
+        let called = FunctionReport {
+            calls: 1,
+            ..f.report()
+        };
+        let report = ProfileReport::new(vec![called], Vec::new(), 1);
+        assert_eq!(report.totals.unsupported, 1);
+        assert_eq!((report.totals.compiles, report.totals.code_bytes), (1, 96));
+        let text = report.to_text(crate::profile::TextOptions {
+            functions: 1,
+            details: true,
+        });
+        assert!(text.contains("cannot express 1 functions"), "{text}");
+        assert!(
+            text.contains("cannot be interpreted: vectors of halves"),
+            "{text}"
+        );
+        let json = report.to_json();
+        assert!(
+            json.contains(r#""unsupported":"vectors of halves""#),
+            "{json}"
+        );
     }
 
     #[test]
@@ -331,13 +378,13 @@ pub(super) mod tests {
         assert_eq!(
             keys(&json["totals"]),
             "back_edges blocks blocks_reached calls code_bytes compile_ns compiles failures functions \
-             guard_hits guard_misses never_ran osr_entries tiers"
+             guard_hits guard_misses never_ran osr_compiles osr_entries tiers unsupported"
         );
         let hot = &json["functions"][0];
         assert_eq!(
             keys(hot),
-            "arguments back_edges blocks calls cycles id indirect_sites name osr_entries state tier tiers \
-             variants"
+            "arguments back_edges back_edges_at_least blocks calls calls_at_least cycles failed id indirect_sites \
+             name osr_entries state tier tiers unsupported variants"
         );
         assert_eq!(keys(&hot["cycles"]), "max min samples total");
         assert_eq!(keys(&hot["arguments"][0]), "alignments nulls values");
@@ -347,7 +394,13 @@ pub(super) mod tests {
         );
         assert_eq!(
             keys(&hot["tiers"][0]),
-            "code_bytes compile_ns compiles failures reached_ns tier"
+            "code_bytes compile_ns compiles failures osr_code_bytes osr_compile_ns osr_compiles osr_failures \
+             reached_ns tier"
+        );
+        assert_eq!(keys(&json["functions"][1]["failed"][0]), "block tier why");
+        assert_eq!(
+            keys(&json["totals"]["tiers"][0]),
+            "code_bytes compile_ns compiles failures functions osr_compiles tier"
         );
         assert_eq!(keys(&hot["variants"][0]), "assumes hits misses");
         assert_eq!(

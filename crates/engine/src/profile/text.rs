@@ -24,6 +24,10 @@ impl Default for TextOptions {
     }
 }
 
+/// What the mark behind a number means.
+const LEGEND: &str = "+ at least: O3 code counts no calls, code above O1 and code that took over at a loop no \
+                      back-edges; cycles are those of the calls counted";
+
 /// Longest name shown whole, in characters.
 const NAME: usize = 32;
 
@@ -58,10 +62,18 @@ impl ProfileReport {
             short(sum.guard_hits),
             short(sum.guard_misses),
         )?;
+        if sum.unsupported > 0 {
+            writeln!(
+                out,
+                "The interpreter cannot express {} functions: they were compiled at their first call",
+                sum.unsupported
+            )?;
+        }
         let mut table = Table::new([
             "tier",
             "functions",
             "compiles",
+            "of loops",
             "failed",
             "compile ms",
             "code bytes",
@@ -71,6 +83,7 @@ impl ProfileReport {
                 tier.tier.to_string(),
                 tier.functions.to_string(),
                 tier.compiles.to_string(),
+                tier.osr_compiles.to_string(),
                 tier.failures.to_string(),
                 milliseconds(tier.compile_ns),
                 tier.code_bytes.to_string(),
@@ -80,6 +93,7 @@ impl ProfileReport {
             "all".to_owned(),
             (sum.functions - sum.never_ran).to_string(),
             sum.compiles.to_string(),
+            sum.osr_compiles.to_string(),
             sum.failures.to_string(),
             milliseconds(sum.compile_ns),
             sum.code_bytes.to_string(),
@@ -116,15 +130,17 @@ impl ProfileReport {
                     .map_or_else(|| "-".to_owned(), |c| short(of(c)))
             };
             let compile = |tier: Tier| {
-                let found = f.tiers.iter().find(|t| t.tier == tier && t.compile_ns > 0);
-                found.map_or_else(|| "-".to_owned(), |t| milliseconds(t.compile_ns))
+                let mut tiers = f.tiers.iter();
+                let found = tiers.find(|t| t.tier == tier && t.all_compile_ns() > 0);
+                found.map_or_else(|| "-".to_owned(), |t| milliseconds(t.all_compile_ns()))
             };
             table.row([
                 name(&f.name),
                 f.tier.to_string(),
-                short(f.calls),
-                short(f.back_edges),
-                f.estimated_cycles().map_or_else(|| "-".to_owned(), short),
+                at_least(short(f.calls), f.calls_at_least),
+                at_least(short(f.back_edges), f.back_edges_at_least),
+                f.estimated_cycles()
+                    .map_or_else(|| "-".to_owned(), |c| at_least(short(c), f.calls_at_least)),
                 cycles(|c| c.average()),
                 cycles(|c| c.min),
                 cycles(|c| c.max),
@@ -142,6 +158,10 @@ impl ProfileReport {
         }
         writeln!(out)?;
         table.write(out, 2)?;
+        let mut shown = ran.iter().take(options.functions);
+        if shown.any(|f| f.calls_at_least || f.back_edges_at_least) {
+            writeln!(out, "{LEGEND}")?;
+        }
         match ran.len().saturating_sub(options.functions) {
             0 => Ok(()),
             more => writeln!(out, "and {more} more"),
@@ -205,8 +225,29 @@ fn details(f: &FunctionReport) -> Vec<String> {
     if !reached.is_empty() {
         lines.push(reached.join(", "));
     }
-    for t in f.tiers.iter().filter(|t| t.failures > 0) {
-        lines.push(format!("{} failed to compile: {}", t.tier, t.failures));
+    for t in f.tiers.iter().filter(|t| t.osr_compiles > 0) {
+        lines.push(format!(
+            "code that takes over at its loops: {} at {} in {} ms, {} bytes",
+            t.osr_compiles,
+            t.tier,
+            milliseconds(t.osr_compile_ns),
+            t.osr_code_bytes
+        ));
+    }
+    for t in f.tiers.iter().filter(|t| t.all_failures() > 0) {
+        lines.push(format!(
+            "{} failed to compile: {}",
+            t.tier,
+            t.all_failures()
+        ));
+    }
+    for failed in &f.failed {
+        let of = failed.block.map(|b| format!("loop at block {b} at "));
+        let of = of.unwrap_or_default();
+        lines.push(format!("{of}{}: {}", failed.tier, failed.why));
+    }
+    if let Some(why) = &f.unsupported {
+        lines.push(format!("cannot be interpreted: {why}"));
     }
     lines
 }
@@ -261,6 +302,14 @@ fn name(symbol: &str) -> String {
     match symbol.char_indices().nth(NAME) {
         None => symbol.to_owned(),
         Some(_) => symbol.chars().take(NAME - 2).chain("..".chars()).collect(),
+    }
+}
+
+/// Marks what was not counted to the end.
+fn at_least(number: String, is_least: bool) -> String {
+    match is_least {
+        true => format!("{number}+"),
+        false => number,
     }
 }
 
@@ -366,17 +415,18 @@ mod tests {
 Profile of 4 functions over 1.23 s: 3 ran, 1 never did; 6 of 12 basic blocks reached (50.0 %)
 Calls 12349, back-edges 3.81M, on-stack replacements 2, guards 990 hit and 10 missed
 
-tier    functions  compiles  failed  compile ms  code bytes
-interp          1         0       0        0.00           0
-O0              1         2       1        2.80         420
-O1              0         1       0        2.00           0
-O2              0         1       0        8.00         700
-O3              1         1       0       15.00        1300
-all             3         5       1       27.80        2420
+tier    functions  compiles  of loops  failed  compile ms  code bytes
+interp          1         0         0       0        0.00           0
+O0              1         2         0       1        2.80         420
+O1              0         1         0       0        2.00           0
+O2              0         1         0       0        8.00         700
+O3              1         2         1       1       22.10        1480
+all             3         6         1       2       34.90        2600
 
-function  tier  calls  back-edges  cycles   avg   min   max  ms O0    O1    O2     O3  bytes    variants  why
-matmul    O3    12345       3.56M  61.73M  5000  4000  6000   1.00  2.00  8.00  15.00   2000  1 (99.0 %)  O3: 10,000 calls
-main      O0        1      250000       -     -     -     -   1.50     -     -      -    420           -  called once: entered at a loop
+function  tier   calls  back-edges   cycles   avg   min   max  ms O0    O1    O2     O3  bytes    variants  why
+matmul    O3    12345+       3.56M  61.73M+  5000  4000  6000   1.00  2.00  8.00  15.00   2000  1 (99.0 %)  O3: 10,000 calls
+main      O0         1     250000+        -     -     -     -   1.50     -     -   7.10    600           -  called once: entered at a loop
++ at least: O3 code counts no calls, code above O1 and code that took over at a loop no back-edges; cycles are those of the calls counted
 and 1 more
 
 region  times  cycles  avg  min  max
@@ -395,17 +445,22 @@ load        0       -    -    -    -
         let (_, functions) = text.split_once(" why\n").unwrap();
         let (functions, _) = functions.split_once("\n\nregion").unwrap();
         let expected = "\
-matmul    O3      12345       3.56M  61.73M  5000  4000  6000   1.00  2.00  8.00  15.00   2000  1 (99.0 %)  O3: 10,000 calls
+matmul    O3      12345+       3.56M  61.73M+  5000  4000  6000   1.00  2.00  8.00  15.00   2000  1 (99.0 %)  O3: 10,000 calls
     argument 0: 288 (99.0 %), 5 (1.0 %)
     argument 1: 4160 (100.0 %); aligned to 64 (100.0 %), null 1
     variant n = 288: 990 hits, 10 misses
     interp at 0.01 ms, O0 at 3.00 ms, O1 at 6.00 ms, O2 at 24.00 ms, O3 at 45.00 ms
-main      O0          1      250000       -     -     -     -   1.50     -     -      -    420           -  called once: entered at a loop
+main      O0           1     250000+        -     -     -     -   1.50     -     -   7.10    600           -  called once: entered at a loop
     pointer call 0: 0x401000 (100.0 %)
     interp at 0.00 ms, O0 at 2.00 ms
-parse     interp      3           0       -     -     -     -   0.30     -     -      -      0           -  3 of 10 calls for O0
+    code that takes over at its loops: 1 at O3 in 7.10 ms, 180 bytes
+    O3 failed to compile: 1
+    loop at block 5 at O3: no such loop
+parse     interp       3           0        -     -     -     -   0.30     -     -      -      0           -  3 of 10 calls for O0
     interp at 0.01 ms
-    O0 failed to compile: 1";
+    O0 failed to compile: 1
+    O0: no symbol \"puts\"
++ at least: O3 code counts no calls, code above O1 and code that took over at a loop no back-edges; cycles are those of the calls counted";
         assert_eq!(functions, expected, "\n{functions}");
     }
 

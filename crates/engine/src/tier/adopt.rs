@@ -51,8 +51,6 @@ impl Shared {
         }
         if header == 0 {
             f.profile.reached(tier_of(Some(kept.level)), self.now_ns());
-            f.profile
-                .set_state("hot: its code of an earlier run waits for the first call");
             if kept.is_special {
                 f.profile.add_variant(kept.assumes.clone());
             }
@@ -126,8 +124,6 @@ impl Shared {
         let f = self.function(id);
         if header == 0 {
             self.publish(id, level, at, unit, &built);
-            f.profile
-                .set_state("hot: its code of an earlier run goes on");
         } else {
             f.state().osr.insert(header, Osr::Ready(at, unit));
         }

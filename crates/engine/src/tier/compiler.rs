@@ -8,10 +8,10 @@ use super::shared::{Shared, tier_of};
 use super::unit::{self, Builder, Built};
 use crate::memory::{self, MemoryError, Symbol, Symbols, Unit};
 use crate::profile::Tier;
+use crate::profile::cycles::cpu_now_ns;
 use crate::trace::{EventKind, Outcome};
 use crate::{Cpu, Error, Level};
 use llvm::Context;
-use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,8 +175,6 @@ fn tidy(shared: &Shared) {
                 function: id,
                 variant,
             });
-            f.profile
-                .set_state("its arguments changed: back to code for all of them");
             if let Some(level) = level {
                 shared.ask(Job::Function(id, level));
             }
@@ -222,12 +220,6 @@ pub(crate) fn link(
     }
 }
 
-/// Processor time of this thread. The machine's kernel answers with the time since it started.
-fn cpu_now_ns() -> u64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
-}
-
 /// Instructions of a function that is compiled at once as well as it earned.
 const SMALL: usize = 150;
 
@@ -236,8 +228,10 @@ const SMALL: usize = 150;
 fn first_step(shared: &Shared, id: u32, earned: Level) -> Level {
     let f = shared.function(id);
     let is_free = f.mode() == Mode::Auto && shared.config.shuffle.is_none();
+    // What the interpreter cannot express runs code that is better than that of O0 from its first call on.
     if is_free
         && shared.config.compilers > 0
+        && !shared.entry(id).is_native_only()
         && f.state().level.is_none()
         && (f.survey.instructions > SMALL || shared.queue.waiting() > 2)
     {
@@ -283,17 +277,16 @@ fn function(shared: &Shared, builder: &mut Builder<'_>, id: u32, level: Level) {
             }
             shared.publish(id, level, at, unit, &built);
             shared.remember(id, 0, level, &built, duration_ns);
-            f.profile.set_state(if built.is_special {
-                "hot: compiled, with code for the arguments it is called with"
-            } else {
-                "hot: compiled"
-            });
             (bytes, Outcome::Published)
         }
         Err(error) => {
-            f.profile.compile_failed(tier, cpu_ns);
-            f.profile
-                .set_state(format!("not promoted to {tier}: {error}"));
+            let why = error.to_string();
+            if f.profile.compile_failed(tier, None, cpu_ns, why.clone()) {
+                let name = f.profile.name();
+                shared.report(&format!(
+                    "compile of {name} at {tier} failed: {why}; its old code goes on"
+                ));
+            }
             let is_full = matches!(error, Error::Memory(MemoryError::Full { .. }));
             let mut state = f.state();
             state.wanted = None;
@@ -342,14 +335,22 @@ fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
     let (bytes, outcome, osr) = match result {
         Ok((built, (unit, at))) => {
             let bytes = unit.object_bytes() as u64;
+            f.profile.osr_compiled(tier, cpu_ns, bytes);
             dump(shared, &built, tier.name());
             shared.remember(id, header, level, &built, duration_ns);
             (bytes, Outcome::Published, Osr::Ready(at, unit))
         }
         Err(error) => {
-            f.profile.set_state(format!(
-                "its loop at block {header} stays where it is: {error}"
-            ));
+            let why = error.to_string();
+            if f.profile
+                .compile_failed(tier, Some(header), cpu_ns, why.clone())
+            {
+                let name = f.profile.name();
+                shared.report(&format!(
+                    "compile of {name} from its loop at block {header} on at {tier} failed: {why}; \
+                     its old code goes on"
+                ));
+            }
             (0, Outcome::Failed, Osr::Failed)
         }
     };

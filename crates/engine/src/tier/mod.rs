@@ -25,6 +25,7 @@ mod shared;
 pub(crate) mod specialise;
 mod thrift;
 mod unit;
+mod why;
 
 /// What snapshots work on.
 pub(crate) mod parts {
@@ -346,7 +347,7 @@ impl Engine {
         let f = self.shared.function(id);
         let refusal = f.state().refusal.clone();
         refusal.unwrap_or_else(|| Error::Object {
-            message: f.profile.report().state,
+            message: self.shared.why(id),
         })
     }
 
@@ -433,6 +434,7 @@ impl Engine {
 
     /// What was measured so far.
     pub fn report(&self) -> ProfileReport {
+        let apart = self.shared.tell_unsupported();
         for (entry, f) in self.shared.image.functions().zip(&self.shared.functions) {
             f.profile.calls.store(entry.calls(), Relaxed);
             if let Some(variant) = f.profile.variants().last() {
@@ -446,7 +448,7 @@ impl Engine {
                 let hits = entry.calls().saturating_sub(calls + misses);
                 variant.hits.fetch_max(hits, Relaxed);
             }
-            self.shared.explain(entry.id);
+            f.profile.set_state(self.shared.why(entry.id));
             for (to, n) in f
                 .profile
                 .blocks()
@@ -456,7 +458,7 @@ impl Engine {
                 to.store(n, Relaxed);
             }
         }
-        self.shared.profile_report()
+        self.shared.profile_report(apart)
     }
 
     /// What happened so far.

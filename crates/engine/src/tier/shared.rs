@@ -20,7 +20,7 @@ use super::unit::Built;
 use crate::Level;
 use crate::interp::{Code, FuncEntry, Image, LoopHead, Watch};
 use crate::memory::{Reclaimer, Unit};
-use crate::profile::Tier;
+use crate::profile::{FunctionReport, ProfileReport, Tier};
 use crate::trace::{EventKind, Trace};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
@@ -214,7 +214,9 @@ impl Shared {
             Mode::Auto => {
                 let (calls, back_edges) = (self.entry(id).calls(), self.back_edges(id));
                 let least = self.is_costly(id).then_some(Level::O0);
-                f.thresholds().level(calls, back_edges).max(least)
+                let earned = f.thresholds().level(calls, back_edges).max(least);
+                // What the interpreter cannot express has code from its first call on that is better than that of O0.
+                earned.filter(|l| *l > Level::O0 || !self.entry(id).is_native_only())
             }
         }
     }
@@ -577,12 +579,15 @@ impl Watch for Watcher {
         };
         shared.reclaimer.poll();
         shared.take_over(entry.id, 0);
+        let f = shared.function(entry.id);
+        if args.is_none() && entry.is_native_only() && f.state().level.is_none() {
+            f.profile.reached(Tier::O1, shared.now_ns());
+        }
         // What it looks like decides with its heat.
-        if shared.function(entry.id).mode() == Mode::Auto && entry.is_missing() {
+        if !matches!(f.mode(), Mode::Fixed(_)) && entry.is_missing() {
             entry.make();
         }
         if let Some(args) = args.filter(|_| shared.config.profile) {
-            let f = shared.function(entry.id);
             let words = f.survey.words.iter();
             shared.saw_arguments(
                 entry.id,
@@ -590,7 +595,8 @@ impl Watch for Watcher {
             );
         }
         shared.look(entry.id);
-        if args.is_some() && entry.is_native() && shared.counts_calls(entry.id) {
+        let counts = entry.is_native_only() || shared.counts_calls(entry.id);
+        if args.is_some() && entry.is_native() && counts {
             // The call goes on in code that is there since now, which counts it again.
             entry.forget_call();
         }
@@ -670,9 +676,8 @@ impl Shared {
         drop(state);
         let bytes = old.iter().map(|u| u.bytes() as u64).sum();
         f.profile.set_code_bytes(tier_of(level), 0);
+        f.profile.drop_osr_code();
         f.profile.reached(Tier::Interp, self.now_ns());
-        f.profile
-            .set_state("its code was dropped to stay within the limit of code memory");
         old.into_iter().for_each(|u| self.reclaimer.retire(u));
         self.trace.record(EventKind::Evict {
             function: id,
@@ -738,32 +743,16 @@ impl Shared {
         None
     }
 
-    /// Says why a function is still interpreted, where nothing else was said.
-    pub fn explain(&self, id: u32) {
-        let f = self.function(id);
-        let state = f.state();
-        let is_told = state.level.is_some() || state.failed.is_some() || state.evicted;
-        if is_told || self.entry(id).is_native_only() {
-            return;
-        }
-        let calls = self.entry(id).calls();
-        let rounds = self.back_edges(id);
-        f.profile.set_state(match f.mode() {
-            _ if calls == 0 => "never called".to_owned(),
-            Mode::Interpret => "interpreted, as was asked for".to_owned(),
-            _ if state.wanted.is_some() => "hot: waits to be compiled".to_owned(),
-            _ => format!(
-                "{calls} calls of {}, {rounds} backward jumps of {}",
-                f.thresholds().calls[0],
-                f.thresholds().back_edges[0]
-            ),
-        });
-    }
-
-    /// Everything that was measured.
-    pub fn profile_report(&self) -> crate::profile::ProfileReport {
-        crate::profile::ProfileReport::new(
-            self.functions.iter().map(|f| f.profile.report()).collect(),
+    /// Everything that was measured, and what is known of functions that have no number.
+    pub fn profile_report(&self, apart: Vec<FunctionReport>) -> ProfileReport {
+        let complete = |(id, f): (u32, &Function)| {
+            let mut report = f.profile.report();
+            (report.calls_at_least, report.back_edges_at_least) = self.uncounted(id);
+            report
+        };
+        let all = (0..).zip(&self.functions).map(complete);
+        ProfileReport::new(
+            all.chain(apart).collect(),
             crate::profile::regions::reports(),
             self.now_ns(),
         )

@@ -206,7 +206,6 @@ fn blocks_that_ran_in_o0_code_only_are_known_and_counted() {
 }
 
 #[test]
-#[test]
 fn blocks_are_counted_where_nothing_climbs() {
     let ir = c(
         "long f(long x) { long s = 0; if (x > 5) for (long i = 0; i < x; i++) s += i; else s = x - 1; return s; }",
@@ -226,6 +225,7 @@ fn blocks_are_counted_where_nothing_climbs() {
     }
 }
 
+#[test]
 fn nothing_is_measured_where_nothing_was_asked_for() {
     let config = Config {
         profile: false,
