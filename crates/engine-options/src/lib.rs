@@ -61,8 +61,8 @@ pub struct EngineArgs {
     /// Memory for compiled code, in MiB; when it is full, the coldest code goes
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub code_limit: u16,
-    /// Threads that compile; 0 compiles in the thread that asks, which makes runs repeatable
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(0..=64))]
+    /// 1: compile beside the program, on one thread; 0: who asks for code waits for it, which makes runs repeatable
+    #[arg(long, value_name = "0|1", default_value_t = 1, value_parser = parse::compilers)]
     pub compilers: u8,
     /// Write IR and assembly of each compile into this folder: FUNCTION.TIER.ll and FUNCTION.TIER.s
     #[arg(long, value_name = "DIR", help_heading = REPORTS)]
@@ -299,6 +299,8 @@ mod tests {
             ("--function=main", ["--function", "PATTERN=tier:"]),
             ("--function=main=speed:9", ["--function", "speed"]),
             ("--function==tier:O1", ["--function", "pattern"]),
+            ("--compilers=2", ["--compilers", "one thread"]),
+            ("--compilers=many", ["--compilers", "0 or 1"]),
             ("--code-limit=0", ["--code-limit", "1..=1024"]),
             ("--dump-function=x", ["--dump", "required"]),
         ] {

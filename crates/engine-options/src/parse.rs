@@ -36,6 +36,14 @@ pub(crate) fn tier(text: &str) -> Result<Mode, String> {
         .map_err(|_| "use auto, interp, O0, O1, O2 or O3".to_owned())
 }
 
+/// 0 or 1.
+pub(crate) fn compilers(text: &str) -> Result<u8, String> {
+    match text.parse::<u8>() {
+        Ok(n @ 0..=1) => Ok(n),
+        _ => Err("at most one thread compiles: use 0 or 1".to_owned()),
+    }
+}
+
 /// Four thresholds, e.g. `10,100,1000,10000`.
 pub(crate) fn four(text: &str) -> Result<Four, String> {
     let mut values = Vec::new();

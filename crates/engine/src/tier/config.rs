@@ -104,7 +104,8 @@ pub struct Config {
     pub code_limit: usize,
     /// Events kept for the trace; 0 keeps none.
     pub trace_events: usize,
-    /// Threads that compile; 0 compiles in the thread that asks, which makes runs repeatable.
+    /// 1: a thread compiles beside the program, and never more than one does. 0: who asks waits for the code, which makes
+    /// runs repeatable.
     pub compilers: usize,
     /// Files to write of what is compiled.
     pub dump: Option<Dump>,
