@@ -5,7 +5,7 @@ use super::thrift::Pace;
 use crate::Level;
 use crate::memory::Unit;
 use crate::profile::FunctionProfile;
-use llvm::ir::{Type, TypeKind, Value, ValueKind, View};
+use llvm::ir::{Constant, Opcode, Type, TypeKind, Value, ValueKind, View};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -33,6 +33,8 @@ pub(crate) struct Survey {
     pub instructions: usize,
     /// Calls through a pointer.
     pub indirect_sites: usize,
+    /// Whether it looks at the low bits of an address: what it does depends on how its data is aligned.
+    pub asks_alignment: bool,
 }
 
 /// Surveys every function of the program that has a body.
@@ -74,7 +76,34 @@ fn survey_one(f: Value<'_>, view: View<'_>) -> Survey {
         blocks: blocks.len(),
         instructions: blocks.iter().map(|b| b.instructions().len()).sum(),
         indirect_sites,
+        asks_alignment: blocks
+            .iter()
+            .flat_map(|b| b.instructions())
+            .any(asks_alignment),
     }
+}
+
+/// Whether an instruction takes the low bits of an address, or of its distance from something, as C's
+/// `(uintptr_t)p & 7` and Rust's `p.align_offset(8)` do.
+fn asks_alignment(instruction: Value<'_>) -> bool {
+    let least = match instruction.opcode() {
+        Some(Opcode::And) => 1,
+        Some(Opcode::URem) => 2,
+        _ => return false,
+    };
+    let bits = instruction.operand(1).and_then(Value::constant);
+    let is_low = matches!(bits, Some(Constant::Int(n)) if (least..=64).contains(&n));
+    let is_address = |v: Value<'_>| {
+        v.kind() == ValueKind::Instruction
+            && matches!(v.opcode(), Some(Opcode::PtrToInt | Opcode::PtrToAddr))
+    };
+    let of = |v: Value<'_>| {
+        is_address(v)
+            || v.kind() == ValueKind::Instruction
+                && matches!(v.opcode(), Some(Opcode::Add | Opcode::Sub))
+                && (0..2).filter_map(|i| v.operand(i)).any(is_address)
+    };
+    is_low && instruction.operand(0).is_some_and(of)
 }
 
 fn slots_of(ty: Type<'_>, view: View<'_>) -> u32 {

@@ -4,6 +4,9 @@
 //!   where one more argument has a few values in nearly all calls. Numbers count if they are not the
 //!   address of data; pointers count as functions when they are one. It pays where the function loops over them or
 //!   calls through them, so functions without loops and calls through pointers get none.
+//! - The alignment that pointers had in all calls comes along with that. Alone it is reason enough only where the function
+//!   asks for it (bytes up to a boundary, then words): those questions go. For vectors it is none: with AVX
+//!   processors load what is aligned as fast either way, and the same instructions do it.
 //! - A call through a pointer is *promoted* for targets that make up most of its calls.
 
 use super::function::Function;
@@ -28,6 +31,8 @@ const MOST_VARIANTS: usize = 3;
 const PART: f64 = 0.2;
 /// Calls that must have been seen before a function gets several.
 const ENOUGH_FOR_SEVERAL: u64 = 32;
+/// Pointers that must have been seen where their alignment is all that is known.
+const ENOUGH_FOR_ALIGNMENT: u64 = 64;
 /// Most instructions of a function that gets several.
 const MOST_OF_SEVERAL: usize = 150;
 
@@ -110,7 +115,8 @@ pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> (Vec<Varia
     } else {
         Vec::new()
     };
-    if known.is_empty() && parts.is_empty() {
+    let is_alone = known.is_empty() && parts.is_empty();
+    if is_alone && !f.survey.asks_alignment {
         return (Vec::new(), seen);
     }
     for (argument, word) in f.profile.arguments().iter().zip(&f.survey.words) {
@@ -119,8 +125,16 @@ pub(crate) fn variants(shared: &Shared, f: &Function, size: usize) -> (Vec<Varia
             && is_free
             && let Some(align) = argument.alignment.at_least(1.0).filter(|a| *a >= 16)
         {
+            let pointers: u64 = argument.alignment.counts().iter().sum();
+            if is_alone && pointers < ENOUGH_FOR_ALIGNMENT {
+                continue;
+            }
             known.push((word.index, Known::Align(align as u32)));
+            count = count.min(pointers);
         }
+    }
+    if known.is_empty() && parts.is_empty() {
+        return (Vec::new(), seen);
     }
     // One call more than was seen: the body for all others is not dead code.
     if parts.is_empty() {

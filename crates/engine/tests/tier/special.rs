@@ -212,3 +212,119 @@ fn what_was_seen_is_reported() {
     let targets = &report(&engine, "each").indirect_sites[0];
     assert_eq!(targets.top[0].0 as usize, engine.address("up").unwrap());
 }
+
+/// Sums bytes: up to a boundary one by one, then by words. `step` looks at no alignment.
+const BYTES: &str = "
+_Alignas(64) unsigned char bytes[4096];
+long sum(const unsigned char *p, long n) {
+    unsigned long s = 0;
+    while (n > 0 && ((unsigned long)p & 7)) { s += *p++; n--; }
+    while (n >= 8) { s += *(const unsigned long *)p; p += 8; n -= 8; }
+    while (n > 0) { s += *p++; n--; }
+    return s;
+}
+long step(const unsigned char *p, long n) {
+    unsigned long s = 0;
+    for (long i = 0; i < n; i++) s += p[i] * 3;
+    return s;
+}
+long fill(long n) { for (long i = 0; i < 4096; i++) bytes[i] = i; return 0; }
+";
+
+/// Calls `sum` or `step` with the address `x >> 8` of the bytes and the length `x & 255`.
+fn of_bytes(engine: &Engine, name: &str, x: i64) -> i64 {
+    let at = engine.address("bytes").unwrap() + (x >> 8) as usize;
+    let f = engine.address(name).unwrap();
+    // SAFETY: both have this type, and the bytes are 4096.
+    let f = unsafe { std::mem::transmute::<usize, extern "C" fn(usize, i64) -> i64>(f) };
+    engine.call(|| f(at, x & 255))
+}
+
+fn summed(x: i64) -> i64 {
+    let (mut at, mut n) = (x >> 8, x & 255);
+    let mut s = 0_i64;
+    let mut byte = |at: i64| s = s.wrapping_add(at & 255);
+    while n > 0 && at & 7 != 0 {
+        byte(at);
+        (at, n) = (at + 1, n - 1);
+    }
+    let mut words = 0_i64;
+    while n >= 8 {
+        let word: [u8; 8] = std::array::from_fn(|i| (at as usize + i) as u8);
+        words = words.wrapping_add(i64::from_le_bytes(word));
+        (at, n) = (at + 8, n - 8);
+    }
+    while n > 0 {
+        byte(at);
+        (at, n) = (at + 1, n - 1);
+    }
+    s.wrapping_add(words)
+}
+
+fn stepped(x: i64) -> i64 {
+    (0..x & 255).map(|i| (((x >> 8) + i) & 255) * 3).sum()
+}
+
+fn assumes(engine: &Engine, name: &str) -> Option<String> {
+    let variants = report(engine, name).variants;
+    variants.last().map(|v| v.assumes.clone())
+}
+
+#[test]
+fn an_alignment_that_the_function_asks_for_gets_its_own_code() {
+    let scratch = Scratch::new();
+    let engine = start(&c(BYTES), dumping(&scratch), &[]);
+    call(&engine, "fill", 0);
+    // Multiples of 32, of many lengths.
+    let x = |i: i64| (i % 7 * 32) << 8 | (i % 90);
+    for i in 0..1_000 {
+        assert_eq!(of_bytes(&engine, "sum", x(i)), summed(x(i)));
+        assert_eq!(of_bytes(&engine, "step", x(i)), stepped(x(i)));
+    }
+    assert_eq!(report(&engine, "sum").tier, Tier::O2);
+    assert_eq!(assumes(&engine, "sum").as_deref(), Some("align(0) >= 32"));
+    // The guard looks at the low bits. What they are is no question behind it: that is left for other pointers.
+    let ir = scratch.read("sum.O2.ll");
+    let asks = |text: &str, bits: &str| {
+        let mut lines = text.lines();
+        lines.any(|l| l.contains("= and i64") && l.ends_with(bits))
+    };
+    let variant = body(&ir, "sum");
+    assert!(asks(variant, ", 31") && !asks(variant, ", 7"), "{ir}");
+    let (_, generic) = ir.rsplit_once(" @sum.generic(").unwrap();
+    assert!(asks(generic, ", 7"), "{ir}");
+    // Other addresses go the other way.
+    let misses = |engine: &Engine| report(engine, "sum").variants.last().unwrap().misses;
+    assert_eq!(misses(&engine), 0);
+    for at in 0..70 {
+        let x = at << 8 | 50;
+        assert_eq!(of_bytes(&engine, "sum", x), summed(x));
+    }
+    assert_eq!(misses(&engine), 70 - 3);
+    // Who does not ask gets none: it would be the same code.
+    assert_eq!(report(&engine, "step").tier, Tier::O2);
+    assert_eq!(assumes(&engine, "step"), None);
+}
+
+#[test]
+fn an_alignment_comes_along_with_a_constant() {
+    let scratch = Scratch::new();
+    let engine = start(&c(BYTES), dumping(&scratch), &[]);
+    call(&engine, "fill", 0);
+    for i in 0..1_000 {
+        let x = (i % 7 * 16) << 8 | 24;
+        assert_eq!(of_bytes(&engine, "step", x), stepped(x));
+    }
+    let assumed = assumes(&engine, "step").unwrap();
+    assert!(
+        assumed.contains("1 = 24") && assumed.contains("align(0) >= 16"),
+        "{assumed}"
+    );
+    let ir = scratch.read("step.O2.ll");
+    assert!(ir.contains("align 16"), "{ir}");
+    // Neither alone is enough for its code.
+    for x in [16 << 8 | 24, 17 << 8 | 24, 16 << 8 | 25, 3 << 8 | 9] {
+        assert_eq!(of_bytes(&engine, "step", x), stepped(x));
+    }
+    assert_eq!(report(&engine, "step").variants.last().unwrap().misses, 3);
+}
