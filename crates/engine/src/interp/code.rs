@@ -7,7 +7,7 @@ use super::op::{Ins, Op};
 use super::shape::Lane;
 use crate::memory::SourceFrame;
 use llvm::ir::{AtomicOp, IntPredicate, Opcode};
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 /// Why a function must be compiled instead of interpreted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,8 +48,12 @@ pub struct Code {
     pub(crate) overflows: Vec<OverflowOp>,
     pub(crate) switches: Vec<SwitchTable>,
     pub(crate) sites: Vec<CallSite>,
-    /// Executions of each basic block, if they are counted.
+    /// Executions of each basic block, if they are counted, and then those of the ways in `ways`.
     pub(crate) counts: Vec<AtomicU64>,
+    /// The blocks that each block leads to, if they are counted.
+    pub(crate) successors: Vec<Box<[u32]>>,
+    /// Ways from a block to another that the counts of the blocks do not tell.
+    pub(crate) ways: Vec<(u32, u32)>,
     pub(crate) loops: Vec<LoopHead>,
     /// Backward jumps, in steps.
     pub(crate) back_edges: AtomicU64,
@@ -161,10 +165,20 @@ impl Code {
 
     /// Executions of each basic block, in the order of the IR; empty unless they were asked for.
     pub fn block_counts(&self) -> Vec<u64> {
-        self.counts
-            .iter()
-            .map(|c| c.load(std::sync::atomic::Ordering::Relaxed))
-            .collect()
+        let blocks = self.counts.iter().take(self.successors.len());
+        blocks.map(|c| c.load(Relaxed)).collect()
+    }
+
+    /// The blocks that each block leads to; empty unless blocks are counted.
+    pub(crate) fn successors(&self) -> &[Box<[u32]>] {
+        &self.successors
+    }
+
+    /// How often the ways were taken that the counts of the blocks do not tell.
+    pub(crate) fn way_counts(&self) -> impl Iterator<Item = ((u32, u32), u64)> {
+        let counts = self.counts.iter().skip(self.successors.len());
+        let counts = counts.map(|c| c.load(Relaxed));
+        self.ways.iter().copied().zip(counts)
     }
 
     /// Loop headers with the values alive there.

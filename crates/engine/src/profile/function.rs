@@ -1,5 +1,6 @@
 //! What is known of one guest function while it runs, and a copy of it for reports.
 
+use super::branches::BranchReport;
 use super::cycles::{Cycles, CyclesReport};
 use super::tier::Tier;
 use super::values::{Alignment, TopValues};
@@ -306,6 +307,7 @@ impl FunctionProfile {
             osr_entries: self.osr_entries.load(Relaxed),
             cycles: self.cycles.report(),
             blocks: load(&self.blocks),
+            branches: Vec::new(),
             arguments: self.arguments.iter().map(ArgumentReport::of).collect(),
             indirect_sites: self.indirect.iter().map(ValuesReport::of).collect(),
             tiers: Tier::ALL
@@ -380,6 +382,9 @@ pub struct FunctionReport {
     pub cycles: Option<CyclesReport>,
     /// Executions of each basic block, in the order of the pristine IR.
     pub blocks: Vec<u64>,
+    /// What conditional branches and switches did, as far as the counts of blocks tell and the interpreter counted.
+    #[serde(default)]
+    pub branches: Vec<BranchReport>,
     /// Word-sized parameters in their order.
     pub arguments: Vec<ArgumentReport>,
     /// Targets of each call through a pointer.

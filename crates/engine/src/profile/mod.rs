@@ -9,6 +9,7 @@
 //!
 //! Whoever counts does it with relaxed atomics, from any thread, and never waits. Whoever reads takes a copy.
 
+pub mod branches;
 pub mod cycles;
 pub mod function;
 pub mod probe;

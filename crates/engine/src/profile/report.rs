@@ -194,6 +194,7 @@ fn totals(functions: &[FunctionReport]) -> Totals {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::profile::branches::BranchReport;
     use crate::profile::cycles::CyclesReport;
     use crate::profile::function::{FunctionProfile, Shape};
     use std::sync::atomic::Ordering::Relaxed;
@@ -302,6 +303,11 @@ pub(super) mod tests {
             .iter()
             .map(|f| FunctionReport {
                 calls_at_least: f.id() == 1,
+                branches: Vec::from_iter((f.id() == 0).then(|| BranchReport {
+                    block: 1,
+                    to: vec![2, 3],
+                    taken: Some(vec![9, 0]),
+                })),
                 back_edges_at_least: f.id() == 0,
                 ..f.report()
             })
@@ -383,7 +389,7 @@ pub(super) mod tests {
         let hot = &json["functions"][0];
         assert_eq!(
             keys(hot),
-            "arguments back_edges back_edges_at_least blocks calls calls_at_least cycles failed id indirect_sites \
+            "arguments back_edges back_edges_at_least blocks branches calls calls_at_least cycles failed id indirect_sites \
              name osr_entries state tier tiers unsupported variants"
         );
         assert_eq!(keys(&hot["cycles"]), "max min samples total");
@@ -397,6 +403,7 @@ pub(super) mod tests {
             "code_bytes compile_ns compiles failures osr_code_bytes osr_compile_ns osr_compiles osr_failures \
              reached_ns tier"
         );
+        assert_eq!(keys(&json["functions"][1]["branches"][0]), "block taken to");
         assert_eq!(keys(&json["functions"][1]["failed"][0]), "block tier why");
         assert_eq!(
             keys(&json["totals"]["tiers"][0]),

@@ -1,5 +1,6 @@
 //! The profile as a table for people.
 
+use super::branches::BranchReport;
 use super::function::{ArgumentReport, FunctionReport, TierReport, ValuesReport};
 use super::report::ProfileReport;
 use super::tier::Tier;
@@ -213,6 +214,7 @@ fn details(f: &FunctionReport) -> Vec<String> {
     {
         lines.push(format!("pointer call {n}: {}", top(site)));
     }
+    lines.extend(branches(f));
     for v in &f.variants {
         lines.push(format!(
             "variant {}: {} hits, {} misses",
@@ -250,6 +252,33 @@ fn details(f: &FunctionReport) -> Vec<String> {
         lines.push(format!("cannot be interpreted: {why}"));
     }
     lines
+}
+
+/// Branches shown of a function.
+const BRANCHES: usize = 4;
+
+/// The branches that were taken most.
+fn branches(f: &FunctionReport) -> Vec<String> {
+    let sum = |b: &BranchReport| -> u64 { b.taken.iter().flatten().sum() };
+    let mut all: Vec<(u64, &BranchReport)> = f.branches.iter().map(|b| (sum(b), b)).collect();
+    all.sort_by_key(|(sum, b)| (std::cmp::Reverse(*sum), b.block));
+    let line = |(sum, b): (u64, &BranchReport)| {
+        let ways = b.to.iter().zip(b.taken.iter().flatten());
+        let mut ways: Vec<(&u32, &u64)> = ways.filter(|w| *w.1 > 0).collect();
+        ways.sort_by_key(|w| std::cmp::Reverse(*w.1));
+        let ways = ways.into_iter().take(BRANCHES);
+        let ways: Vec<String> = ways
+            .map(|(to, n)| format!("{to} ({})", percent(*n, sum)))
+            .collect();
+        format!(
+            "branch in block {}, {} times: to {}",
+            b.block,
+            short(sum),
+            ways.join(", ")
+        )
+    };
+    let taken = all.into_iter().filter(|b| b.0 > 0).take(BRANCHES);
+    taken.map(line).collect()
 }
 
 fn described(argument: &ArgumentReport) -> String {
@@ -452,6 +481,7 @@ matmul    O3      12345+       3.56M  61.73M+  5000  4000  6000   1.00  2.00  8.
     interp at 0.01 ms, O0 at 3.00 ms, O1 at 6.00 ms, O2 at 24.00 ms, O3 at 45.00 ms
 main      O0           1     250000+        -     -     -     -   1.50     -     -   7.10    600           -  called once: entered at a loop
     pointer call 0: 0x401000 (100.0 %)
+    branch in block 1, 9 times: to 2 (100.0 %)
     interp at 0.00 ms, O0 at 2.00 ms
     code that takes over at its loops: 1 at O3 in 7.10 ms, 180 bytes
     O3 failed to compile: 1

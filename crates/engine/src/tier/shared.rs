@@ -20,6 +20,7 @@ use super::unit::Built;
 use crate::Level;
 use crate::interp::{Code, FuncEntry, Image, LoopHead, Watch};
 use crate::memory::{Reclaimer, Unit};
+use crate::profile::branches::{BranchReport, branches};
 use crate::profile::{FunctionReport, ProfileReport, Tier};
 use crate::trace::{EventKind, Trace};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -704,6 +705,19 @@ impl Shared {
         sum.unwrap_or_default()
     }
 
+    /// What the branches of a function did. The interpreter alone counts ways that the counts of blocks do not tell: they are
+    /// known where no other code went.
+    fn branches(&self, id: u32) -> Vec<BranchReport> {
+        let Some(code) = self.entry(id).code() else {
+            return Vec::new();
+        };
+        let (all, own) = (self.block_counts(id), code.block_counts());
+        let is_known = |from: u32| all.get(from as usize) == own.get(from as usize);
+        let ways = code.way_counts().filter(|(way, _)| is_known(way.0));
+        let counted: Vec<((u32, u32), u64)> = ways.collect();
+        branches(code.successors(), &all, &counted)
+    }
+
     /// Counts a compile that went well, and keeps its object if objects are kept.
     pub fn remember(&self, id: u32, header: u32, level: Level, built: &Built, duration_ns: u64) {
         self.memory.compiles.fetch_add(1, Relaxed);
@@ -748,6 +762,7 @@ impl Shared {
         let complete = |(id, f): (u32, &Function)| {
             let mut report = f.profile.report();
             (report.calls_at_least, report.back_edges_at_least) = self.uncounted(id);
+            report.branches = self.branches(id);
             report
         };
         let all = (0..).zip(&self.functions).map(complete);

@@ -205,6 +205,67 @@ fn blocks_that_ran_in_o0_code_only_are_known_and_counted() {
     );
 }
 
+/// Both ways out of `left` and of `right` lead where the other's lead, too.
+const CROSSING: &str = "
+define i64 @f(i64 %x) {
+start:
+  %a = and i64 %x, 1
+  %is_odd = icmp eq i64 %a, 1
+  br i1 %is_odd, label %left, label %right
+left:
+  %b = icmp slt i64 %x, 30
+  br i1 %b, label %low, label %high
+right:
+  %c = icmp slt i64 %x, 10
+  br i1 %c, label %low, label %high
+low:
+  switch i64 %x, label %other [ i64 3, label %high i64 4, label %other i64 5, label %five ]
+five:
+  ret i64 5
+other:
+  ret i64 1
+high:
+  ret i64 2
+}
+";
+
+#[test]
+fn what_branches_did_is_known() {
+    // In the interpreter, and where O0 code went on after 50 calls.
+    for threshold in [NEVER, 50] {
+        let config = Config {
+            thresholds: calls([threshold, NEVER, NEVER, NEVER]),
+            ..at_once()
+        };
+        let engine = start(CROSSING, config, &[]);
+        for round in 0..2 {
+            for x in 0..100 {
+                let low = x < if x & 1 == 1 { 30 } else { 10 };
+                let expected = match x {
+                    5 => 5,
+                    3 => 2,
+                    _ => 1 + i64::from(!low),
+                };
+                assert_eq!(call(&engine, "f", x), expected, "{x} in round {round}");
+            }
+        }
+        let f = report(&engine, "f");
+        let taken: Vec<Option<&[u64]>> = f.branches.iter().map(|b| b.taken.as_deref()).collect();
+        // 15 odd numbers below 30, 5 even ones below 10, in each round; O0 code counts no ways, and nothing is guessed.
+        let rest: [Option<&[u64]>; 2] = match threshold {
+            NEVER => [Some(&[30, 70]), Some(&[10, 90])],
+            _ => [None, None],
+        };
+        assert_eq!(taken[0], Some(&[100, 100][..]));
+        assert_eq!(taken[1..], rest, "{:?}", f.branches);
+        let text = engine.report().to_text(engine::profile::TextOptions {
+            functions: 1,
+            details: true,
+        });
+        assert!(text.contains("branch in block 0, 200 times: to "), "{text}");
+    }
+}
+
 #[test]
 fn blocks_are_counted_where_nothing_climbs() {
     let ir = c(

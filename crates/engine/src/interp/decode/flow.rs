@@ -54,7 +54,7 @@ impl<'m> Decoder<'_, '_, 'm> {
         Ok(())
     }
 
-    fn block(&self, b: Block<'m>) -> Result<usize, Reason> {
+    pub(super) fn block(&self, b: Block<'m>) -> Result<usize, Reason> {
         self.ir
             .block_index
             .get(&b)
@@ -87,10 +87,11 @@ impl<'m> Decoder<'_, '_, 'm> {
         self.fix(at, to, Part::Whole);
     }
 
-    /// Where a jump along an edge goes: to the block, or to moves that lead to it.
+    /// Where a jump along an edge goes: to the block, or to moves that lead to it, or what counts them.
     fn edge(&mut self, from: usize, to: Block<'m>) -> Result<Label, Reason> {
-        if self.moves(from, to)?.is_empty() {
-            return Ok(Label(self.block(to)?));
+        let target = self.block(to)?;
+        if self.moves(from, to)?.is_empty() && self.counter(from, target).is_none() {
+            return Ok(Label(target));
         }
         let source = self.ir.blocks[from];
         if let Some((label, ..)) = self.edges.iter().find(|e| e.1 == source && e.2 == to) {
@@ -106,6 +107,9 @@ impl<'m> Decoder<'_, '_, 'm> {
         for (label, from, to) in std::mem::take(&mut self.edges) {
             self.bind(label);
             let from = self.block(from)?;
+            if let Some(counter) = self.counter(from, self.block(to)?) {
+                self.emit(Op::Count, 0, 0, 0, counter as i64);
+            }
             let moves = self.moves(from, to)?;
             self.move_all(moves)?;
             self.jump(Label(self.block(to)?));

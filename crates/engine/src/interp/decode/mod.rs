@@ -26,6 +26,7 @@ use super::lines::Lines;
 use super::op::{Ins, Op};
 use super::shape::Shape;
 use super::signature::{Numbering, Signature, Thunk};
+use crate::profile::branches::open;
 use analysis::Analysis;
 use emit::Label;
 use llvm::ir::{Block, Layout, Opcode, Value};
@@ -113,6 +114,8 @@ pub(crate) fn decode<'m>(env: &mut Env<'_, 'm>, function: Value<'m>) -> Result<C
         switches: Vec::new(),
         sites: Vec::new(),
         counts: Vec::new(),
+        successors: Vec::new(),
+        ways: Vec::new(),
         loops: Vec::new(),
         back_edges: AtomicU64::new(0),
         heat_step: crate::interp::HEAT_STEP,
@@ -156,12 +159,37 @@ pub(crate) fn decode<'m>(env: &mut Env<'_, 'm>, function: Value<'m>) -> Result<C
 type At<'m> = (Option<Value<'m>>, Reason);
 
 impl<'m> Decoder<'_, '_, 'm> {
+    /// Makes room for the counts of blocks, and of the ways that they do not tell.
+    fn make_counters(&mut self) -> Result<(), At<'m>> {
+        for b in 0..self.ir.blocks.len() {
+            let end = self.ir.instructions[b].last().copied();
+            let to = end.map(Value::successors).unwrap_or_default();
+            let to: Result<Box<[u32]>, Reason> = (to.into_iter())
+                .map(|block| Ok(self.block(block)? as u32))
+                .collect();
+            self.code.successors.push(to.map_err(|why| (end, why))?);
+        }
+        self.code.ways = open(&self.code.successors);
+        let all = self.code.successors.len() + self.code.ways.len();
+        self.code.counts = (0..all).map(|_| AtomicU64::new(0)).collect();
+        Ok(())
+    }
+
+    /// The counter of a way, if it has one.
+    fn counter(&self, from: usize, to: usize) -> Option<usize> {
+        let way = (from as u32, to as u32);
+        let at = self.code.ways.iter().position(|w| *w == way)?;
+        Some(self.code.successors.len() + at)
+    }
+
     fn function(&mut self) -> Result<(), At<'m>> {
+        if self.env.count_blocks {
+            self.make_counters()?;
+        }
         for b in 0..self.ir.blocks.len() {
             self.bind(Label(b));
             if self.env.count_blocks {
                 self.emit(Op::Count, 0, 0, 0, b as i64);
-                self.code.counts.push(AtomicU64::new(0));
             }
             for k in 0..self.ir.instructions[b].len() {
                 let v = self.ir.instructions[b][k];
