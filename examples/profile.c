@@ -2,6 +2,7 @@
  *
  *   ./x bareflow build examples/profile.c --store 0 -o profile.img
  *   ./x bareflow run profile.img
+ *   ./x bareflow exec examples/profile.c          (as a Linux process)
  *
  * With --store 0 what it learns is forgotten at the end; otherwise the next run begins with optimised code.
  */

@@ -55,7 +55,9 @@ Examples:
 const ENDS: &str = "\
 The program's standard input and output, working directory and environment are those of this command. Missing symbols
 are looked for in the C and mathematics libraries, and in those named by -l. Nothing unwinds: C++ is compiled without
-exceptions. A program that is ended by a signal or by _exit leaves reports and traces empty.
+exceptions. Programs can include jit_runtime.h, which is found by itself, to mark regions and ask how far functions got;
+engines of their own (jit_create) need an image: bareflow build, bareflow run --hosted. A program that is ended by a signal
+or by _exit leaves reports and traces empty.
 
 Exit code: the program's own; a signal that ends the program ends this command. 63: the program could not be compiled,
 linked or started.";

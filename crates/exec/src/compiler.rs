@@ -2,8 +2,10 @@
 
 use crate::cli::Options;
 use crate::error::Error;
+use crate::jit;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
 /// A language clang compiles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,12 @@ pub fn compile(source: &Path, language: Language, options: &Options) -> Result<V
     for macro_ in &options.define {
         command.arg("-D").arg(macro_);
     }
+    // There for programs that ask the engine that runs them; gone when clang is done.
+    let headers = headers().map_err(|error| Error::Header {
+        path: std::env::temp_dir(),
+        source: error,
+    })?;
+    command.arg("-idirafter").arg(headers.path());
     // A name that begins with a dash is a file all the same.
     command
         .args(&options.cflags)
@@ -74,6 +82,13 @@ pub fn compile(source: &Path, language: Language, options: &Options) -> Result<V
             compiler,
         })
     }
+}
+
+/// A folder with `jit_runtime.h`.
+fn headers() -> std::io::Result<TempDir> {
+    let folder = tempfile::tempdir()?;
+    std::fs::write(folder.path().join("jit_runtime.h"), jit::HEADER)?;
+    Ok(folder)
 }
 
 #[cfg(test)]

@@ -37,6 +37,14 @@ pub enum Error {
         /// Its name.
         compiler: &'static str,
     },
+    /// The header of the engine cannot be written for the compiler.
+    #[error("{}: cannot write jit_runtime.h for the compiler: {source}", path.display())]
+    Header {
+        /// The folder for scratch files.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// LLVM cannot read a file, or it breaks the rules of LLVM IR.
     #[error("{}: {error}", path.display())]
     Module {
@@ -60,8 +68,9 @@ pub enum Error {
     NoMain,
     /// Symbols nobody defines.
     #[error(
-        "no file of the program and no library defines {}; name a file that does, or a library with -l",
-        symbols.join(", ")
+        "no file of the program and no library defines {}; name a file that does, or a library with -l{}",
+        symbols.join(", "),
+        advice(symbols)
     )]
     Unresolved {
         /// All of them.
@@ -103,4 +112,15 @@ pub enum Error {
     /// An option asks for what cannot be done.
     #[error("{0}")]
     Options(#[from] engine_options::Error),
+}
+
+/// What else helps against missing symbols.
+fn advice(symbols: &[String]) -> &'static str {
+    let is_ours = |s: &String| s.starts_with("jit_") || s.starts_with("bf_");
+    match symbols.iter().any(is_ours) {
+        true => {
+            "; functions of BareFlow's runtime are there in an image: bareflow build, then bareflow run --hosted"
+        }
+        false => "",
+    }
 }

@@ -15,6 +15,7 @@ mod cli;
 mod compiler;
 mod error;
 mod host;
+mod jit;
 mod process;
 mod program;
 mod session;

@@ -84,6 +84,11 @@ pub fn hand_over(session: Session, arguments: Vec<OsString>) -> Result<Infallibl
     exit(code)
 }
 
+/// The engine, once the program runs.
+pub fn engine() -> Option<&'static engine::tier::Engine> {
+    SESSION.get().map(|session| &session.engine)
+}
+
 /// Runs `f`, which calls the program, on a thread the program started.
 pub fn in_program<R>(f: impl FnOnce() -> R) -> R {
     match SESSION.get() {

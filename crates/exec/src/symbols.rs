@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::error::Error;
-use crate::host;
+use crate::{host, jit};
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt;
 
@@ -75,7 +75,10 @@ fn open(file: &CStr) -> Result<(), String> {
 pub fn resolve(name: &str) -> Option<usize> {
     // A front end's mark that the rest is the name as it is.
     let name = name.strip_prefix('\u{1}').unwrap_or(name);
-    if let Some(address) = host::address(name).or_else(|| linked(name)) {
+    if let Some(address) = host::address(name)
+        .or_else(|| jit::address(name))
+        .or_else(|| linked(name))
+    {
         return Some(address);
     }
     let name = CString::new(name).ok()?;
