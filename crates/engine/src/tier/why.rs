@@ -149,8 +149,13 @@ impl Shared {
             Some(level) => Level::ALL[level as usize + 1],
         };
         let thresholds = f.thresholds();
+        let is_only_call = self.config.osr && self.entry(id).calls() <= 1;
+        let against = match self.earned(id) >= Some(next) && is_only_call {
+            true => ": its only call so far has no use for it",
+            false => "",
+        };
         format!(
-            "{} calls of {}, {} backward jumps of {} for {next}",
+            "{} calls of {}, {} backward jumps of {} for {next}{against}",
             grouped(self.entry(id).calls()),
             grouped(thresholds.calls[next as usize]),
             grouped(self.back_edges(id)),

@@ -117,6 +117,10 @@ fn code_that_takes_over_at_a_loop_is_part_of_what_a_function_cost() {
         state.contains("its loop at block 1 runs compiled at O3, entered 1 times"),
         "{state}"
     );
+    assert!(
+        state.contains(" of 1,000 for O0: its only call so far has no use for it; its loop"),
+        "{state}"
+    );
     // Nobody counts its rounds there.
     assert!(spin.back_edges_at_least && !spin.calls_at_least);
     let text = details(&engine);
