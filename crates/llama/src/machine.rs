@@ -19,8 +19,8 @@ pub enum Input {
 
 /// Console, files, clock.
 pub trait Machine {
-    /// An open file.
-    type File: Source;
+    /// An open file, which several threads may read.
+    type File: Source + Sync;
 
     /// Shows text.
     fn write(&self, text: &str);
