@@ -1,7 +1,7 @@
 //! Swap under fire: two threads call a function while its code is replaced.
 //!
-//! `swap_bench [SWAPS]`, 100,000 by default. Prints code memory before and after, which must be the same but for the
-//! size of the published version, and fails when a call saw a wrong version or a unit was not freed.
+//! `swap_bench [SWAPS]`, 100,000 by default. Prints code memory before and after, and fails when they differ, a call saw a
+//! wrong version or a unit was not freed. The versions were compiled before: what is shown is linking, swapping and freeing.
 
 #[path = "../tests/memory/fire.rs"]
 mod fire;
@@ -14,7 +14,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let swaps = match std::env::args().nth(1).map(|n| n.parse()) {
         None => 100_000,
-        Some(Ok(swaps)) => swaps,
+        // Versions are of four sizes: so it ends with that of the first.
+        Some(Ok(swaps)) => u64::next_multiple_of(swaps, 4),
         Some(Err(_)) => {
             eprintln!("usage: swap_bench [SWAPS]");
             return ExitCode::FAILURE;
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         run.full,
     );
     match (run.wrong, run.waiting) {
-        (0, 0) => ExitCode::SUCCESS,
+        (0, 0) if run.code[0] == run.code[2] => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
 }

@@ -1,4 +1,10 @@
-//! What counting and profiling cost: the same runs with `--no-profile`.
+//! What counting and profiling cost: beside runs without.
+//!
+//! ```text
+//!   steady state   the program as it runs by default      beside the same with `--no-profile`: O3 counts nothing in any case
+//!   O1, O2         programs that climb so far and stay    beside code forced to that tier with `--no-profile`, which has no
+//!                                                          counter of calls and asks in no loop whether better code is there
+//! ```
 
 use anyhow::Result;
 
@@ -7,31 +13,47 @@ use super::programs::{Build, Programs};
 use super::table::{Bar, Table, geometric_mean, median};
 use crate::paths::Paths;
 
-/// A tier that code stays in, the options for it, and most percent that profiling may cost there.
-///
-/// Programs climb by heat as they always do, but no further: a forced tier would be made without the counters that climbing
-/// needs. Nothing is specialised: what profiling gains is another figure.
-const MODES: &[(&str, &[&str], f64)] = &[
-    ("steady state", &["--no-specialise"], 1.0),
-    (
-        "O1",
-        &[
+/// A tier that code stays in, and how it is measured.
+struct Mode {
+    name: &'static str,
+    /// Programs climb by heat as they always do, but no further: a forced tier is made without what climbing needs. Nothing is
+    /// specialised: what profiling gains is another figure.
+    with: &'static [&'static str],
+    /// The same without profiling and counters.
+    without: &'static [&'static str],
+    /// Most percent that they may cost.
+    bar: f64,
+}
+
+const MODES: [Mode; 3] = [
+    Mode {
+        name: "steady state",
+        with: &["--no-specialise"],
+        without: &["--no-specialise", "--no-profile"],
+        bar: 1.0,
+    },
+    Mode {
+        name: "O1",
+        with: &[
             "--thresholds=1,9,9999999999999,9999999999999",
             "--loop-thresholds=1,9,9999999999999,9999999999999",
             "--no-osr",
+            "--no-specialise",
         ],
-        5.0,
-    ),
-    (
-        "O2",
-        &[
+        without: &["--tier=O1", "--no-profile", "--no-specialise"],
+        bar: 5.0,
+    },
+    Mode {
+        name: "O2",
+        with: &[
             "--thresholds=1,9,99,9999999999999",
             "--loop-thresholds=1,9,99,9999999999999",
             "--no-osr",
             "--no-specialise",
         ],
-        5.0,
-    ),
+        without: &["--tier=O2", "--no-profile", "--no-specialise"],
+        bar: 5.0,
+    },
 ];
 /// With 28 kernels in three modes, twice each: all of it takes some minutes.
 const ROUNDS: usize = 15;
@@ -43,7 +65,7 @@ const WARM_MS: (u64, u64) = (800, 2500);
 pub fn bench(_: &Paths, programs: &Programs, table: &mut Table) -> Result<()> {
     println!(
         "\ncost of profiling and counters, percent of time, medians of {ROUNDS} pairs of turns of {TURN_MS} ms:\n{:14} {:>12} {:>12} {:>12}",
-        "kernel", MODES[0].0, MODES[1].0, MODES[2].0
+        "kernel", MODES[0].name, MODES[1].name, MODES[2].name
     );
     let mut all: [Vec<f64>; MODES.len()] = Default::default();
     for name in programs.names("steady")? {
@@ -51,19 +73,19 @@ pub fn bench(_: &Paths, programs: &Programs, table: &mut Table) -> Result<()> {
         print!("{name:14}");
         for (mode, ratios) in MODES.iter().zip(&mut all) {
             let mut pair = [
-                Player::start(programs.exec(&bitcode, mode.1))?,
-                Player::start(programs.exec(&bitcode, &[mode.1, &["--no-profile"]].concat()))?,
+                Player::start(programs.exec(&bitcode, mode.with))?,
+                Player::start(programs.exec(&bitcode, mode.without))?,
             ];
             match measure(&mut pair) {
                 Ok(ratio) => {
                     print!(" {:12.2}", (ratio - 1.0) * 100.0);
-                    let what = format!("{name}: profiling in {}", mode.0);
+                    let what = format!("{name}: profiling in {}", mode.name);
                     table.add("overhead", what, (ratio - 1.0) * 100.0, "%", Bar::None);
                     ratios.push(ratio);
                 }
                 Err(error) => {
                     print!(" {:>12}", "failed");
-                    table.failed("overhead", &format!("{name}, {}: {error:#}", mode.0));
+                    table.failed("overhead", &format!("{name}, {}: {error:#}", mode.name));
                 }
             }
         }
@@ -74,7 +96,7 @@ pub fn bench(_: &Paths, programs: &Programs, table: &mut Table) -> Result<()> {
         let percent = |ratio: f64| (ratio - 1.0) * 100.0;
         let what = format!(
             "profiling in {}, median of {} kernels",
-            mode.0,
+            mode.name,
             ratios.len()
         );
         table.add(
@@ -82,15 +104,15 @@ pub fn bench(_: &Paths, programs: &Programs, table: &mut Table) -> Result<()> {
             what,
             percent(median(ratios)),
             "%",
-            Bar::Most(mode.2),
+            Bar::Most(mode.bar),
         );
-        let what = format!("profiling in {}, geometric mean", mode.0);
+        let what = format!("profiling in {}, geometric mean", mode.name);
         table.add(
             "overhead",
             what,
             percent(geometric_mean(ratios)),
             "%",
-            Bar::Most(mode.2),
+            Bar::Most(mode.bar),
         );
     }
     Ok(())
