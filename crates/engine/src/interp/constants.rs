@@ -1,12 +1,12 @@
 //! Constants of IR as bytes: initialisers of variables, and operands.
 
 use llvm::ir::{Constant, Layout, Opcode, Type, TypeKind, Value, ValueKind};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 /// Addresses of functions and variables.
 pub(crate) struct Addresses<'m> {
     pub layout: Layout<'m>,
-    pub of: HashMap<Value<'m>, u64>,
+    pub of: FxHashMap<Value<'m>, u64>,
 }
 
 /// Why a constant has no value.

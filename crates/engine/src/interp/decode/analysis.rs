@@ -4,7 +4,7 @@ use super::Reason;
 use crate::interp::constants::step;
 use crate::interp::shape::Shape;
 use llvm::ir::{Block, Constant, Layout, Opcode, TypeKind, Value, ValueKind};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// base + index * scale + offset
 #[derive(Debug, Clone, Copy)]
@@ -19,20 +19,20 @@ pub(super) struct Analysis<'m> {
     pub function: Value<'m>,
     pub params: Vec<Value<'m>>,
     pub blocks: Vec<Block<'m>>,
-    pub block_index: HashMap<Block<'m>, usize>,
+    pub block_index: FxHashMap<Block<'m>, usize>,
     pub instructions: Vec<Vec<Value<'m>>>,
     /// How often each value is read by instructions that do something.
-    pub uses: HashMap<Value<'m>, u32>,
+    pub uses: FxHashMap<Value<'m>, u32>,
     /// Instructions that need no code: intrinsics without effect, unused computations, and the three below.
-    pub skipped: HashSet<Value<'m>>,
+    pub skipped: FxHashSet<Value<'m>>,
     /// Address computations that become part of loads and stores.
-    pub addresses: HashMap<Value<'m>, Address<'m>>,
+    pub addresses: FxHashMap<Value<'m>, Address<'m>>,
     /// Stack variables with a fixed place: offset among the frame's variables.
-    pub variables: HashMap<Value<'m>, u64>,
+    pub variables: FxHashMap<Value<'m>, u64>,
     /// Those whose address is never needed as a value.
-    pub only_accessed: HashSet<Value<'m>>,
+    pub only_accessed: FxHashSet<Value<'m>>,
     /// Comparisons that become part of a branch.
-    pub fused: HashSet<Value<'m>>,
+    pub fused: FxHashSet<Value<'m>>,
     /// Bytes of all stack variables.
     pub variable_bytes: u64,
 }
@@ -120,12 +120,12 @@ impl<'m> Analysis<'m> {
             blocks,
             block_index,
             instructions,
-            uses: HashMap::new(),
-            skipped: HashSet::new(),
-            addresses: HashMap::new(),
-            variables: HashMap::new(),
-            only_accessed: HashSet::new(),
-            fused: HashSet::new(),
+            uses: FxHashMap::default(),
+            skipped: FxHashSet::default(),
+            addresses: FxHashMap::default(),
+            variables: FxHashMap::default(),
+            only_accessed: FxHashSet::default(),
+            fused: FxHashSet::default(),
             variable_bytes: 0,
         };
         all.count_uses();
@@ -226,7 +226,7 @@ impl<'m> Analysis<'m> {
 
     fn fold_addresses(&mut self, layout: Layout<'m>) {
         // How many of a pointer's uses are loads and stores through it.
-        let mut through: HashMap<Value<'m>, u32> = HashMap::new();
+        let mut through: FxHashMap<Value<'m>, u32> = FxHashMap::default();
         for v in self
             .instructions
             .iter()
@@ -237,10 +237,10 @@ impl<'m> Analysis<'m> {
                 *through.entry(p).or_insert(0) += 1;
             }
         }
-        let accessed_only = |uses: &HashMap<Value<'m>, u32>, v: &Value<'m>| {
+        let accessed_only = |uses: &FxHashMap<Value<'m>, u32>, v: &Value<'m>| {
             uses.get(v).is_some_and(|n| Some(n) == through.get(v))
         };
-        let mut direct: HashMap<Value<'m>, u32> = HashMap::new();
+        let mut direct: FxHashMap<Value<'m>, u32> = FxHashMap::default();
         for v in self
             .instructions
             .iter()
@@ -295,28 +295,29 @@ impl<'m> Analysis<'m> {
         }
     }
 
-    /// Local values an instruction's code reads: its operands, with those that have no slots replaced by theirs.
-    pub fn reads(&self, v: Value<'m>) -> Vec<Value<'m>> {
-        let mut all = Vec::new();
-        let mut work: Vec<Value<'m>> = operands(v);
-        while let Some(o) = work.pop() {
-            if let Some(a) = self.addresses.get(&o) {
-                work.push(a.base);
-                work.extend(a.index.map(|i| i.0));
-            } else if self.fused.contains(&o) {
-                work.extend(operands(o));
-            } else if is_local(o) && !self.only_accessed.contains(&o) {
-                all.push(o);
+    /// Adds the local values an instruction's code reads: its operands, with those that have no slots replaced by theirs.
+    pub fn reads(&self, v: Value<'m>, all: &mut Vec<Value<'m>>) {
+        operands(v).for_each(|o| self.read(o, all));
+    }
+
+    /// One of them, which may have no slots itself.
+    fn read(&self, v: Value<'m>, all: &mut Vec<Value<'m>>) {
+        if let Some(a) = self.addresses.get(&v) {
+            self.read(a.base, all);
+            if let Some((index, _)) = a.index {
+                self.read(index, all);
             }
+        } else if self.fused.contains(&v) {
+            self.reads(v, all);
+        } else if is_local(v) && !self.only_accessed.contains(&v) {
+            all.push(v);
         }
-        all
     }
 }
 
 /// Local values among the operands of an instruction.
-pub(super) fn operands(v: Value<'_>) -> Vec<Value<'_>> {
+pub(super) fn operands(v: Value<'_>) -> impl Iterator<Item = Value<'_>> {
     (0..v.operand_count())
-        .filter_map(|i| v.operand(i))
+        .filter_map(move |i| v.operand(i))
         .filter(|o| is_local(*o))
-        .collect()
 }

@@ -30,8 +30,8 @@ use crate::profile::branches::open;
 use analysis::Analysis;
 use emit::Label;
 use llvm::ir::{Block, Layout, Opcode, Value};
+use rustc_hash::FxHashMap;
 use slots::Slots;
-use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 
 /// What decoding needs to know of the program around a function.
@@ -39,7 +39,7 @@ pub(crate) struct Env<'e, 'm> {
     pub layout: Layout<'m>,
     pub addresses: &'e Addresses<'m>,
     /// Functions the interpreter can call, by number.
-    pub numbers: &'e HashMap<Value<'m>, u32>,
+    pub numbers: &'e FxHashMap<Value<'m>, u32>,
     pub entries: &'e [Box<FuncEntry>],
     /// Types of functions, by what calls must have in common.
     pub types: &'e mut Numbering<Signature>,
@@ -70,9 +70,9 @@ pub(super) struct Decoder<'d, 'e, 'm> {
     code: Code,
     /// Constants, last first: number `k` is in slot `-(k + 1)`.
     consts: Vec<u64>,
-    const_slots: HashMap<u64, i16>,
+    const_slots: FxHashMap<u64, i16>,
     /// Constants of more than one word.
-    wide_slots: HashMap<Value<'m>, i16>,
+    wide_slots: FxHashMap<Value<'m>, i16>,
     /// Place of the label bound last: instructions before it must not be merged with what follows.
     bound_at: usize,
     /// Slots for steps in between.
@@ -137,8 +137,8 @@ pub(crate) fn decode<'m>(env: &mut Env<'_, 'm>, function: Value<'m>) -> Result<C
         slots,
         code,
         consts: Vec::new(),
-        const_slots: HashMap::new(),
-        wide_slots: HashMap::new(),
+        const_slots: FxHashMap::default(),
+        wide_slots: FxHashMap::default(),
         bound_at: 0,
         temporaries: [None; 2],
         labels,

@@ -14,11 +14,12 @@ use super::analysis::Analysis;
 use crate::interp::code::LiveValue;
 use crate::interp::shape::Shape;
 use llvm::ir::{Layout, Opcode, TypeKind, Value, ValueKind};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::FxHashMap;
+use std::ops::Range;
 
 /// The assignment.
 pub(super) struct Slots<'m> {
-    pub of: HashMap<Value<'m>, i16>,
+    pub of: FxHashMap<Value<'m>, i16>,
     /// Words given out so far.
     pub words: usize,
     /// Bytes of stack variables behind the slots.
@@ -29,45 +30,59 @@ pub(super) struct Slots<'m> {
     pub loops: Vec<(usize, Vec<LiveValue>)>,
 }
 
-/// A set of small numbers.
-#[derive(Clone, PartialEq, Eq)]
-struct Bits(Vec<u64>);
+/// Sets of small numbers, one beside the other.
+struct Bits {
+    /// Words of a set.
+    words: usize,
+    bits: Vec<u64>,
+}
 
 impl Bits {
-    fn new(n: usize) -> Self {
-        Bits(vec![0; n.div_ceil(64)])
-    }
-
-    fn insert(&mut self, i: usize) {
-        self.0[i / 64] |= 1 << (i % 64);
-    }
-
-    fn remove(&mut self, i: usize) {
-        self.0[i / 64] &= !(1 << (i % 64));
-    }
-
-    fn contains(&self, i: usize) -> bool {
-        self.0[i / 64] >> (i % 64) & 1 != 0
-    }
-
-    fn add(&mut self, other: &Bits) {
-        for (a, b) in self.0.iter_mut().zip(&other.0) {
-            *a |= b;
+    /// `sets` empty sets of numbers below `n`.
+    fn new(sets: usize, n: usize) -> Self {
+        let words = n.div_ceil(64);
+        Bits {
+            words,
+            bits: vec![0; sets * words],
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(w, bits)| {
-            let mut bits = *bits;
-            std::iter::from_fn(move || {
-                (bits != 0).then(|| {
-                    let i = bits.trailing_zeros() as usize;
-                    bits &= bits - 1;
-                    w * 64 + i
-                })
+    fn set(&self, set: usize) -> &[u64] {
+        &self.bits[set * self.words..][..self.words]
+    }
+
+    fn set_mut(&mut self, set: usize) -> &mut [u64] {
+        &mut self.bits[set * self.words..][..self.words]
+    }
+}
+
+fn insert(set: &mut [u64], i: usize) {
+    set[i / 64] |= 1 << (i % 64);
+}
+
+fn remove(set: &mut [u64], i: usize) {
+    set[i / 64] &= !(1 << (i % 64));
+}
+
+fn contains(set: &[u64], i: usize) -> bool {
+    set[i / 64] >> (i % 64) & 1 != 0
+}
+
+fn add(set: &mut [u64], other: &[u64]) {
+    set.iter_mut().zip(other).for_each(|(a, b)| *a |= b);
+}
+
+fn members(set: &[u64]) -> impl Iterator<Item = usize> + '_ {
+    set.iter().enumerate().flat_map(|(w, bits)| {
+        let mut bits = *bits;
+        std::iter::from_fn(move || {
+            (bits != 0).then(|| {
+                let i = bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                w * 64 + i
             })
         })
-    }
+    })
 }
 
 /// Whether the instruction's code reads all operands before it writes its result.
@@ -106,167 +121,188 @@ fn copied<'m>(v: Value<'m>, layout: Layout<'m>) -> Option<Value<'m>> {
     same.then_some(from)
 }
 
+/// An instruction that reads or makes values, other than a phi.
+struct Step<'m> {
+    instruction: Value<'m>,
+    /// Number of what it makes.
+    makes: Option<usize>,
+    /// Numbers of what it reads, in [`Lifetimes::reads`].
+    reads: Range<usize>,
+}
+
 /// Lifetimes of values, by number.
 struct Lifetimes<'m> {
     values: Vec<Value<'m>>,
-    number: HashMap<Value<'m>, usize>,
-    live_in: Vec<Bits>,
-    live_out: Vec<Bits>,
+    number: FxHashMap<Value<'m>, usize>,
+    /// Of each block: its phis, by number, and what follows them.
+    phis: Vec<Vec<usize>>,
+    steps: Vec<Vec<Step<'m>>>,
+    reads: Vec<usize>,
+    live_in: Bits,
+    live_out: Bits,
 }
 
 impl<'m> Lifetimes<'m> {
     fn of(ir: &Analysis<'m>) -> Self {
-        let values: Vec<Value<'m>> = ir
-            .params
-            .iter()
-            .copied()
-            .chain(
-                ir.instructions
-                    .iter()
-                    .flatten()
-                    .copied()
-                    .filter(|v| !ir.skipped.contains(v) && v.ty().kind() != TypeKind::Void),
-            )
-            .collect();
-        let number: HashMap<_, _> = values.iter().enumerate().map(|(i, v)| (*v, i)).collect();
-        let n = values.len();
-        let count = ir.blocks.len();
-        let mut uses = vec![Bits::new(n); count];
-        let mut defs = vec![Bits::new(n); count];
-        let mut phi_uses = vec![Bits::new(n); count];
+        let needed = |v: &Value<'m>| !ir.skipped.contains(v);
+        let made = ir.instructions.iter().flatten().copied();
+        let made = made.filter(|v| needed(v) && v.ty().kind() != TypeKind::Void);
+        let values: Vec<Value<'m>> = ir.params.iter().copied().chain(made).collect();
+        let number: FxHashMap<_, _> = values.iter().enumerate().map(|(i, v)| (*v, i)).collect();
+        let (n, count) = (values.len(), ir.blocks.len());
+        let mut all = Lifetimes {
+            values,
+            number,
+            phis: Vec::with_capacity(count),
+            steps: Vec::with_capacity(count),
+            reads: Vec::new(),
+            live_in: Bits::new(count, n),
+            live_out: Bits::new(count, n),
+        };
+        let mut made = Bits::new(count, n);
+        let mut successors: Vec<Vec<usize>> = Vec::with_capacity(count);
+        let mut operands = Vec::new();
         for (b, list) in ir.instructions.iter().enumerate() {
-            for v in list.iter().filter(|v| !ir.skipped.contains(v)) {
+            let (mut phis, mut steps) = (Vec::new(), Vec::with_capacity(list.len()));
+            for v in list.iter().copied().filter(needed) {
+                let makes = all.number.get(&v).copied();
                 if v.opcode() == Some(Opcode::Phi) {
+                    phis.extend(makes);
                     for (value, from) in v.incoming() {
-                        if let (Some(i), Some(p)) = (number.get(&value), ir.block_index.get(&from))
+                        if let (Some(i), Some(p)) =
+                            (all.number.get(&value), ir.block_index.get(&from))
                         {
-                            phi_uses[*p].insert(*i);
+                            insert(all.live_out.set_mut(*p), *i);
                         }
                     }
                 } else {
-                    for r in ir.reads(*v) {
-                        if let Some(i) = number.get(&r)
-                            && !defs[b].contains(*i)
-                        {
-                            uses[b].insert(*i);
+                    let start = all.reads.len();
+                    operands.clear();
+                    ir.reads(v, &mut operands);
+                    for i in operands.iter().filter_map(|r| all.number.get(r).copied()) {
+                        all.reads.push(i);
+                        if !contains(made.set(b), i) {
+                            insert(all.live_in.set_mut(b), i);
                         }
                     }
+                    steps.push(Step {
+                        instruction: v,
+                        makes,
+                        reads: start..all.reads.len(),
+                    });
                 }
-                if let Some(i) = number.get(v) {
-                    defs[b].insert(*i);
+                if let Some(i) = makes {
+                    insert(made.set_mut(b), i);
                 }
             }
+            all.phis.push(phis);
+            all.steps.push(steps);
+            let targets = list.last().map(|t| t.successors()).unwrap_or_default();
+            let targets = targets.iter().filter_map(|s| ir.block_index.get(s));
+            successors.push(targets.copied().collect());
         }
-        let successors: Vec<Vec<usize>> = ir
-            .instructions
-            .iter()
-            .map(|list| {
-                list.last()
-                    .map(|t| {
-                        t.successors()
-                            .iter()
-                            .filter_map(|s| ir.block_index.get(s).copied())
-                            .collect()
-                    })
-                    .unwrap_or_default()
-            })
-            .collect();
-        let mut live_in = vec![Bits::new(n); count];
-        let mut live_out = phi_uses;
+        // live out = what phis behind read, or what is live into a successor; live in = read first, or out and not made.
         let mut changed = true;
         while changed {
             changed = false;
             for b in (0..count).rev() {
                 for s in &successors[b] {
-                    let inner = live_in[*s].clone();
-                    live_out[b].add(&inner);
+                    add(all.live_out.set_mut(b), all.live_in.set(*s));
                 }
-                let mut new = live_out[b].clone();
-                for (w, d) in new.0.iter_mut().zip(&defs[b].0) {
-                    *w &= !d;
-                }
-                new.add(&uses[b]);
-                if new != live_in[b] {
-                    live_in[b] = new;
-                    changed = true;
+                let through = all.live_out.set(b).iter().zip(made.set(b));
+                for (word, (out, made)) in all.live_in.set_mut(b).iter_mut().zip(through) {
+                    let new = *word | out & !made;
+                    changed |= new != *word;
+                    *word = new;
                 }
             }
         }
-        Lifetimes {
-            values,
-            number,
-            live_in,
-            live_out,
-        }
+        all
     }
 
-    /// Pairs of candidates that are alive together.
+    /// Which candidates are alive together.
     fn interference(
         &self,
         ir: &Analysis<'m>,
         layout: Layout<'m>,
-        candidate: &Bits,
-    ) -> HashSet<(usize, usize)> {
-        let mut pairs = HashSet::new();
-        let mut meet = |d: usize, live: &Bits| {
-            if candidate.contains(d) {
-                for o in live.iter().filter(|o| *o != d && candidate.contains(*o)) {
-                    pairs.insert((d.min(o), d.max(o)));
-                }
-            }
-        };
-        for (b, list) in ir.instructions.iter().enumerate() {
-            let mut live = self.live_out[b].clone();
-            for v in list.iter().rev().filter(|v| !ir.skipped.contains(v)) {
-                if v.opcode() == Some(Opcode::Phi) {
-                    continue;
-                }
-                let reads: Vec<usize> = ir
-                    .reads(*v)
-                    .iter()
-                    .filter_map(|r| self.number.get(r).copied())
-                    .collect();
-                if let Some(d) = self.number.get(v) {
-                    if !reads_first(*v, ir) {
-                        reads.iter().for_each(|r| live.insert(*r));
+        candidates: &Candidates,
+    ) -> Together {
+        let mut together = Together(Bits::new(candidates.count, candidates.count));
+        let mut live = vec![0; together.0.words];
+        let of = |number: usize| candidates.of(number);
+        for (b, steps) in self.steps.iter().enumerate() {
+            live.fill(0);
+            members(self.live_out.set(b))
+                .filter_map(of)
+                .for_each(|c| insert(&mut live, c));
+            for step in steps.iter().rev() {
+                let reads = || self.reads[step.reads.clone()].iter().filter_map(|r| of(*r));
+                if let Some(d) = step.makes.and_then(of) {
+                    let v = step.instruction;
+                    if !reads_first(v, ir) {
+                        reads().for_each(|r| insert(&mut live, r));
                     }
-                    live.remove(*d);
+                    remove(&mut live, d);
                     // A copy and its source hold the same: they may share slots while both are alive.
-                    let source = copied(*v, layout).and_then(|s| self.number.get(&s).copied());
-                    match source.filter(|s| live.contains(*s)) {
+                    let source = copied(v, layout).and_then(|s| of(*self.number.get(&s)?));
+                    match source.filter(|s| contains(&live, *s)) {
                         Some(s) => {
-                            live.remove(s);
-                            meet(*d, &live);
-                            live.insert(s);
+                            remove(&mut live, s);
+                            together.meet(d, &live);
+                            insert(&mut live, s);
                         }
-                        None => meet(*d, &live),
+                        None => together.meet(d, &live),
                     }
                 }
-                reads.iter().for_each(|r| live.insert(*r));
+                reads().for_each(|r| insert(&mut live, r));
             }
-            let phis: Vec<usize> = list
-                .iter()
-                .filter(|v| v.opcode() == Some(Opcode::Phi))
-                .filter_map(|v| self.number.get(v).copied())
-                .collect();
-            phis.iter().for_each(|p| live.insert(*p));
-            // A phi that nobody reads is written all the same.
-            for p in &phis {
-                meet(*p, &live);
-            }
+            // All at once; one that nobody reads is written all the same.
+            let phis = || self.phis[b].iter().filter_map(|p| of(*p));
+            phis().for_each(|p| insert(&mut live, p));
+            phis().for_each(|p| together.meet(p, &live));
             if b == 0 {
-                let params: Vec<usize> = ir
-                    .params
-                    .iter()
-                    .filter_map(|p| self.number.get(p).copied())
-                    .collect();
-                params.iter().for_each(|p| live.insert(*p));
-                for p in params {
-                    meet(p, &live);
-                }
+                let params = || (0..ir.params.len()).filter_map(of);
+                params().for_each(|p| insert(&mut live, p));
+                params().for_each(|p| together.meet(p, &live));
             }
         }
-        pairs
+        together
+    }
+}
+
+/// Values that may share slots with others, numbered among themselves.
+struct Candidates {
+    /// By number of the value; [`Candidates::NONE`] for the others.
+    numbers: Vec<u32>,
+    count: usize,
+}
+
+impl Candidates {
+    const NONE: u32 = u32::MAX;
+
+    fn insert(&mut self, value: usize) {
+        if self.numbers[value] == Self::NONE {
+            self.numbers[value] = self.count as u32;
+            self.count += 1;
+        }
+    }
+
+    fn of(&self, value: usize) -> Option<usize> {
+        let number = self.numbers[value];
+        (number != Self::NONE).then_some(number as usize)
+    }
+}
+
+/// Candidates that are alive together: of each, those alive where it is made.
+struct Together(Bits);
+
+impl Together {
+    fn meet(&mut self, made: usize, live: &[u64]) {
+        add(self.0.set_mut(made), live);
+    }
+
+    fn has(&self, a: usize, b: usize) -> bool {
+        contains(self.0.set(a), b) || contains(self.0.set(b), a)
     }
 }
 
@@ -286,13 +322,13 @@ impl Classes {
     }
 }
 
-/// Above this many candidates no lifetimes are compared: the pairs would take too much memory.
+/// Above this many candidates no lifetimes are compared: the table of pairs would take too much memory.
 const MOST_CANDIDATES: usize = 4000;
 
 impl<'m> Slots<'m> {
     pub fn assign(ir: &Analysis<'m>, layout: Layout<'m>) -> Result<Self, Reason> {
         let mut slots = Slots {
-            of: HashMap::new(),
+            of: FxHashMap::default(),
             words: 0,
             variable_bytes: ir.variable_bytes as usize,
             hidden: None,
@@ -309,9 +345,10 @@ impl<'m> Slots<'m> {
             slots.hidden = Some(slots.fresh(1)?);
         }
         let lives = Lifetimes::of(ir);
+        slots.of.reserve(lives.values.len());
         let mut classes = coalesce(ir, &lives, layout);
         // Parameters first: their slots are fixed.
-        let mut by_class: HashMap<usize, i16> = HashMap::new();
+        let mut by_class: FxHashMap<usize, i16> = FxHashMap::default();
         for p in &ir.params {
             if let (Some(i), Some(at)) = (lives.number.get(p), slots.of.get(p).copied()) {
                 by_class.insert(classes.find(*i), at);
@@ -359,10 +396,8 @@ impl<'m> Slots<'m> {
         lives: &Lifetimes<'m>,
         layout: Layout<'m>,
     ) -> Vec<(usize, Vec<LiveValue>)> {
-        let mut numbers: HashMap<Value<'m>, u32> = HashMap::new();
-        for v in ir.params.iter().chain(ir.instructions.iter().flatten()) {
-            numbers.insert(*v, numbers.len() as u32);
-        }
+        let all = ir.params.iter().chain(ir.instructions.iter().flatten());
+        let numbers: FxHashMap<Value<'m>, u32> = all.copied().zip(0..).collect();
         let mut heads: Vec<usize> = ir
             .instructions
             .iter()
@@ -385,8 +420,7 @@ impl<'m> Slots<'m> {
                     .iter()
                     .copied()
                     .filter(|v| v.opcode() == Some(Opcode::Phi) && !ir.skipped.contains(v));
-                let live: Vec<LiveValue> = lives.live_in[b]
-                    .iter()
+                let live: Vec<LiveValue> = members(lives.live_in.set(b))
                     .map(|i| lives.values[i])
                     .chain(phis)
                     .filter_map(|v| {
@@ -410,7 +444,10 @@ fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>, layout: Layout<'m>) ->
         parent: (0..n).collect(),
         members: (0..n).map(|i| vec![i]).collect(),
     };
-    let mut candidate = Bits::new(n);
+    let mut candidates = Candidates {
+        numbers: vec![Candidates::NONE; n],
+        count: 0,
+    };
     // (whether the edge goes back, phi, incoming)
     let mut wishes: Vec<(bool, usize, usize)> = Vec::new();
     for (b, list) in ir.instructions.iter().enumerate() {
@@ -424,8 +461,8 @@ fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>, layout: Layout<'m>) ->
                 {
                     let back = ir.block_index.get(&from).is_some_and(|f| *f >= b);
                     wishes.push((back, *p, *i));
-                    candidate.insert(*p);
-                    candidate.insert(*i);
+                    candidates.insert(*p);
+                    candidates.insert(*i);
                 }
             }
         }
@@ -435,18 +472,18 @@ fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>, layout: Layout<'m>) ->
             && let Some(i) = lives.number.get(&from)
         {
             wishes.push((false, *d, *i));
-            candidate.insert(*d);
-            candidate.insert(*i);
+            candidates.insert(*d);
+            candidates.insert(*i);
         }
     }
-    if wishes.is_empty() || candidate.iter().count() > MOST_CANDIDATES {
+    if wishes.is_empty() || candidates.count > MOST_CANDIDATES {
         return classes;
     }
     ir.params
         .iter()
         .filter_map(|p| lives.number.get(p))
-        .for_each(|p| candidate.insert(*p));
-    let pairs = lives.interference(ir, layout, &candidate);
+        .for_each(|p| candidates.insert(*p));
+    let together = lives.interference(ir, layout, &candidates);
     wishes.sort_by_key(|w| !w.0);
     for (_, p, i) in wishes {
         let (a, b) = (classes.find(p), classes.find(i));
@@ -460,11 +497,12 @@ fn coalesce<'m>(ir: &Analysis<'m>, lives: &Lifetimes<'m>, layout: Layout<'m>) ->
         if a == b || !same(lives.values[p], lives.values[i]) {
             continue;
         }
-        let apart = classes.members[a].iter().all(|x| {
-            classes.members[b]
-                .iter()
-                .all(|y| !pairs.contains(&(*x.min(y), *x.max(y))))
-        });
+        let meet = |x: usize, y: usize| match (candidates.of(x), candidates.of(y)) {
+            (Some(x), Some(y)) => together.has(x, y),
+            _ => false,
+        };
+        let apart =
+            (classes.members[a].iter()).all(|x| classes.members[b].iter().all(|y| !meet(*x, *y)));
         if apart {
             let moved = std::mem::take(&mut classes.members[b]);
             classes.members[a].extend(moved);
