@@ -7,6 +7,7 @@ mod support;
 use engine::profile::Tier;
 use engine::snapshot::{Hash, Imported, Left, Origin, Snapshot};
 use engine::tier::Engine;
+use engine::trace::{EventKind, Wait};
 
 use std::time::Duration;
 use support::*;
@@ -129,6 +130,33 @@ fn threads_that_call_first_all_run_kept_code() {
         });
         assert_eq!(report(&engine, "h").blocks, before, "it was interpreted");
     }
+}
+
+/// What an earlier run called and never compiled is decoded before it is called again, if a processor has nothing to do.
+#[test]
+fn what_was_called_is_decoded_ahead() {
+    let is_alone = std::thread::available_parallelism().is_ok_and(|n| n.get() == 1);
+    let engine = first(THREE);
+    heat(&engine, 1);
+    let snapshot = take(&engine, THREE);
+    drop(engine);
+    let waits = |engine: &Engine, name: &str| {
+        let id = report(engine, name).id;
+        let is_own = |kind: EventKind| matches!(kind, EventKind::Pause { function, why: Wait::Decode, .. } if function == id);
+        engine.trace().events().iter().any(|e| is_own(e.kind))
+    };
+    // How long that takes is up to what else the machine does.
+    let is_ready_after = |ms| {
+        let (engine, _) = second(THREE, &origin(THREE), &snapshot);
+        std::thread::sleep(Duration::from_millis(ms));
+        heat(&engine, 1);
+        !waits(&engine, "f") && !waits(&engine, "h")
+    };
+    assert!(is_alone || (0..12).any(|n| is_ready_after(5 << n)));
+    // Without a memory each first call waits.
+    let engine = first(THREE);
+    heat(&engine, 1);
+    assert!(waits(&engine, "f") && waits(&engine, "h"));
 }
 
 /// What nobody calls is linked, too, while a processor has nothing else to do.

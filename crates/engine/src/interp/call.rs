@@ -124,7 +124,7 @@ pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
     let hot = entry.hot.load(Ordering::Acquire);
     // A variadic function that became machine code just now: its arguments are laid out for the interpreter already.
     let code = if hot.is_null() && entry.variadic {
-        entry.make();
+        entry.make_now();
         entry.code()
     } else {
         // SAFETY: the form an entry was given, which lives as long as the entry.

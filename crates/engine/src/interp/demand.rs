@@ -25,8 +25,10 @@ use crate::profile::cycles::cpu_now_ns;
 use crate::{Cpu, Error, Level};
 use llvm::ir::{Value, View};
 use llvm::{Context, FileType, Module};
-use std::collections::{HashMap, HashSet};
+use rustc_hash::FxHashMap;
+use std::collections::HashSet;
 use std::ptr::with_exposed_provenance;
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -64,7 +66,7 @@ pub(super) struct Ir {
     pub addresses: Addresses<'static>,
     /// Functions that can be called by the interpreter, in the order of their numbers.
     pub functions: Vec<Value<'static>>,
-    pub numbers: HashMap<Value<'static>, u32>,
+    pub numbers: FxHashMap<Value<'static>, u32>,
     pub types: Numbering<Signature>,
     thunks: Numbering<Thunk>,
     /// By number of the thunk.
@@ -89,10 +91,10 @@ impl Ir {
         Ok(Ir {
             addresses: Addresses {
                 layout: view.layout(),
-                of: HashMap::new(),
+                of: FxHashMap::default(),
             },
             functions: Vec::new(),
-            numbers: HashMap::new(),
+            numbers: FxHashMap::default(),
             types: Numbering::new(),
             thunks: Numbering::new(),
             thunk_at: Vec::new(),
@@ -176,6 +178,8 @@ impl Ir {
 /// Makes what is missing, when it is missed.
 pub(super) struct Demand {
     ir: Mutex<Ir>,
+    /// Threads of the program that wait for `ir`.
+    waiting: AtomicU32,
     pub names: Names,
     cpu: Cpu,
     options: Options,
@@ -206,6 +210,7 @@ impl Demand {
     ) -> Self {
         Demand {
             ir: Mutex::new(ir),
+            waiting: AtomicU32::new(0),
             names,
             cpu: cpu.clone(),
             options,
@@ -316,8 +321,28 @@ impl Demand {
         }
     }
 
-    fn try_function(&self, entry: &FuncEntry) -> Result<(), Error> {
+    /// Decodes a function before it is called, while no thread of the program wants another.
+    pub fn ahead(&self, entry: &FuncEntry) {
+        while self.waiting.load(Relaxed) > 0 {
+            // The lock would go to this thread again, which runs already.
+            std::thread::yield_now();
+        }
         let mut ir = locked(&self.ir);
+        // What cannot be decoded is compiled when it is called.
+        if entry.code().is_none()
+            && !entry.is_native_only()
+            && let Ok(code) = ir.decode(entry.id as usize, &self.names, &self.options)
+        {
+            entry.set_code(code);
+            drop(ir);
+            entry.publish_first();
+        }
+    }
+
+    fn try_function(&self, entry: &FuncEntry) -> Result<(), Error> {
+        self.waiting.fetch_add(1, Relaxed);
+        let mut ir = locked(&self.ir);
+        self.waiting.fetch_sub(1, Relaxed);
         if entry.code().is_none() && !entry.is_native_only() {
             match ir.decode(entry.id as usize, &self.names, &self.options) {
                 Ok(code) => entry.set_code(code),

@@ -3,9 +3,11 @@
 use super::code::{CallSite, Code, LoopHead};
 use super::demand::Demand;
 use crate::memory::{Cell, Region};
+use crate::trace::Wait;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 /// Calls after which nobody wants to be told: more than can be.
 pub(crate) const NEVER: i64 = i64::MAX;
@@ -17,6 +19,9 @@ pub(crate) trait Watch: Send + Sync {
 
     /// The function has neither a decoded form nor machine code, and is called now: whoever has code for it publishes it.
     fn needed(&self, entry: &FuncEntry);
+
+    /// The thread stood still for so many nanoseconds, because something of the function had to be made first.
+    fn waited(&self, entry: &FuncEntry, why: Wait, ns: u64);
 
     /// A call that was told of ended in the interpreter after so many cycles.
     fn took(&self, entry: &FuncEntry, cycles: u64);
@@ -216,7 +221,35 @@ impl FuncEntry {
             watch.needed(self);
         }
         if self.is_missing() {
-            self.make();
+            self.make_now();
+        }
+    }
+
+    /// Has it decoded while nobody waits for it.
+    pub(crate) fn make_ahead(&self) {
+        if self.is_missing()
+            && let Some(demand) = self.demand()
+        {
+            demand.ahead(self);
+        }
+    }
+
+    /// [`FuncEntry::make`] on a thread of the program, which stands still meanwhile.
+    pub(crate) fn make_now(&self) {
+        let start = Instant::now();
+        self.make();
+        let why = if self.is_native_only() {
+            Wait::Compile
+        } else {
+            Wait::Decode
+        };
+        self.waited(why, start);
+    }
+
+    fn waited(&self, why: Wait, start: Instant) {
+        if let Some(watch) = self.watch.get() {
+            let ns = start.elapsed().as_nanos();
+            watch.waited(self, why, u64::try_from(ns).unwrap_or(u64::MAX));
         }
     }
 
@@ -235,7 +268,10 @@ impl FuncEntry {
     #[cold]
     #[inline(never)]
     pub(crate) fn make_thunk(&self, site: &CallSite) -> usize {
-        self.demand().map_or(0, |demand| demand.thunk(site))
+        let start = Instant::now();
+        let thunk = self.demand().map_or(0, |demand| demand.thunk(site));
+        self.waited(Wait::Compile, start);
+        thunk
     }
 
     /// Whether the interpreter cannot express it.

@@ -108,9 +108,15 @@ impl Engine {
     pub fn restore(&self, origin: &Origin, left: &Left<'_>) -> Imported {
         let start = Instant::now();
         let mut imported = Imported::default();
+        let mut called = Vec::new();
         if let Some(bytes) = left.profile {
             match formats::profile::parse(bytes) {
-                Ok(kept) => self.restore_profile(origin, &kept, &mut imported),
+                Ok(kept) => {
+                    self.restore_profile(origin, &kept, &mut imported);
+                    let ran = kept.functions.iter().filter(|f| f.calls > 0);
+                    let entries = ran.filter_map(|f| self.shared.image.function(&f.name));
+                    called.extend(entries.map(|entry| entry.id));
+                }
                 Err(error) => imported.reject("profile", error),
             }
         }
@@ -120,6 +126,7 @@ impl Engine {
                 Err(error) => imported.reject("code", error),
             }
         }
+        self.shared.expect(called.into_iter());
         imported.duration = start.elapsed();
         imported
     }

@@ -5,15 +5,19 @@
 //!   then:      the function's first call, a hot loop, a compile of it,
 //!              or the compiler's thread while it has nothing else to do, if there is a processor for it
 //!              ---- take_over --> linked and published
+//!
+//!   expect:    functions without code that the earlier run called are decoded by that thread, too
 //! ```
 //!
 //! Linking everything before the program starts would cost time when the program should start, and a run may never call
 //! most of it.
 
+use super::config::Mode;
 use super::function::Osr;
 use super::shared::{Shared, tier_of};
 use super::unit::Built;
 use crate::snapshot::Kept;
+use crate::trace::Wait;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -24,6 +28,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Adoption {
     /// Functions and loop headers (0 for the function itself), what is needed first in front.
     order: Mutex<VecDeque<(u32, u32)>>,
+    /// Functions that an earlier run called and that have no code, the largest last.
+    called: Mutex<Vec<u32>>,
     /// Held while something is linked: who needs the same waits for it.
     linking: Mutex<()>,
     /// Threads that need something now.
@@ -58,6 +64,19 @@ impl Shared {
         lock(&self.adoption.order).push_back((id, header));
     }
 
+    /// Has functions decoded before they are called, while there is a processor for it: an earlier run called them.
+    pub fn expect(&self, functions: impl Iterator<Item = u32>) {
+        let is_open = |id: &u32| {
+            let f = self.function(*id);
+            let has_code = f.state().waiting.contains_key(&0);
+            f.mode() == Mode::Auto && !has_code && self.entry(*id).is_missing()
+        };
+        let mut called: Vec<u32> = functions.filter(is_open).collect();
+        // The bodies of programs are large, and called early.
+        called.sort_by_key(|id| self.function(*id).survey.instructions);
+        *lock(&self.adoption.called) = called;
+    }
+
     /// Links code of an earlier run, if a function or one of its loops has some that is not linked yet.
     pub fn take_over(&self, id: u32, header: u32) {
         let f = self.function(id);
@@ -67,6 +86,15 @@ impl Shared {
         self.adoption.needing.fetch_add(1, Relaxed);
         self.link_waiting(id, header);
         self.adoption.needing.fetch_sub(1, Relaxed);
+    }
+
+    /// [`Shared::take_over`] on a thread of the program, which stands still meanwhile.
+    pub fn wait_for_kept(&self, id: u32, header: u32) {
+        if self.function(id).waits.load(Acquire) {
+            let start = self.now_ns();
+            self.take_over(id, header);
+            self.paused(id, Wait::Link, self.now_ns() - start);
+        }
     }
 
     fn link_waiting(&self, id: u32, header: u32) {
@@ -130,12 +158,15 @@ impl Shared {
         Ok(())
     }
 
-    /// Whether something waits that can be linked at no cost for the program.
+    /// Whether something waits that can be linked, or decoded, at no cost for the program.
     pub fn can_take_over(&self) -> bool {
-        self.has_spare_cpu && !lock(&self.adoption.order).is_empty()
+        let adoption = &self.adoption;
+        self.has_spare_cpu
+            && !(lock(&adoption.order).is_empty() && lock(&adoption.called).is_empty())
     }
 
-    /// Links one thing that waits, if this costs the program nothing; false if there is nothing to do.
+    /// Links one thing that waits and decodes one function, if this costs the program nothing; false if there is nothing to
+    /// do.
     pub fn take_over_one(&self) -> bool {
         if !self.has_spare_cpu {
             return false;
@@ -145,10 +176,14 @@ impl Shared {
             std::thread::yield_now();
             return true;
         }
+        let called = lock(&self.adoption.called).pop();
+        if let Some(id) = called {
+            self.entry(id).make_ahead();
+        }
         let next = lock(&self.adoption.order).pop_front();
         if let Some((id, header)) = next {
             self.link_waiting(id, header);
         }
-        next.is_some()
+        next.is_some() || called.is_some()
     }
 }

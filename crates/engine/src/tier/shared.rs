@@ -22,7 +22,7 @@ use crate::interp::{Code, FuncEntry, Image, LoopHead, Watch};
 use crate::memory::{Reclaimer, Unit};
 use crate::profile::branches::{BranchReport, branches};
 use crate::profile::{FunctionReport, ProfileReport, Tier};
-use crate::trace::{EventKind, Trace};
+use crate::trace::{EventKind, Trace, Wait};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
@@ -378,11 +378,17 @@ impl Shared {
         let start = self.now_ns();
         // Old code is freed only when this thread, too, tells that it is not in it.
         self.queue.wait_for(job, || self.reclaimer.poll());
+        self.paused(job.function(), Wait::Compile, self.now_ns() - start);
+    }
+
+    /// This thread, which runs the program, stood still until now.
+    pub(super) fn paused(&self, function: u32, why: Wait, duration_ns: u64) {
         self.trace.record_at(
-            start,
+            self.now_ns().saturating_sub(duration_ns),
             EventKind::Pause {
-                function: job.function(),
-                duration_ns: self.now_ns() - start,
+                function,
+                why,
+                duration_ns,
             },
         );
     }
@@ -468,7 +474,7 @@ impl Shared {
     fn loop_is_hot(&self, id: u32, header: u32, from: Tier) -> Option<usize> {
         let f = self.function(id);
         self.reclaimer.poll();
-        self.take_over(id, header);
+        self.wait_for_kept(id, header);
         let rounds = f.profile.back_edges.load(Relaxed);
         let calls = self.entry(id).calls().max(1);
         // The only call so far has no use for code that begins with the next one.
@@ -579,14 +585,14 @@ impl Watch for Watcher {
             return;
         };
         shared.reclaimer.poll();
-        shared.take_over(entry.id, 0);
+        shared.wait_for_kept(entry.id, 0);
         let f = shared.function(entry.id);
         if args.is_none() && entry.is_native_only() && f.state().level.is_none() {
             f.profile.reached(Tier::O1, shared.now_ns());
         }
         // What it looks like decides with its heat.
         if !matches!(f.mode(), Mode::Fixed(_)) && entry.is_missing() {
-            entry.make();
+            entry.make_now();
         }
         if let Some(args) = args.filter(|_| shared.config.profile) {
             let words = f.survey.words.iter();
@@ -605,7 +611,13 @@ impl Watch for Watcher {
 
     fn needed(&self, entry: &FuncEntry) {
         if let Some(shared) = self.0.upgrade() {
-            shared.take_over(entry.id, 0);
+            shared.wait_for_kept(entry.id, 0);
+        }
+    }
+
+    fn waited(&self, entry: &FuncEntry, why: Wait, ns: u64) {
+        if let Some(shared) = self.0.upgrade() {
+            shared.paused(entry.id, why, ns);
         }
     }
 

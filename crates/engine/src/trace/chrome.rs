@@ -134,7 +134,11 @@ impl EventKind {
                 format!("free {function} {tier}"),
                 json!({ "tier": tier, "bytes": bytes }),
             ),
-            EventKind::Pause { .. } => ("pause", format!("pause {function}"), json!({})),
+            EventKind::Pause { why, .. } => (
+                "pause",
+                format!("pause {function}"),
+                json!({ "waited_for": why.name() }),
+            ),
             EventKind::Phase { name, .. } => ("phase", name.to_owned(), json!({})),
             EventKind::CodeMemory { bytes } => (
                 "memory",
@@ -180,6 +184,7 @@ impl Event {
 mod tests {
     use super::*;
     use crate::profile::Tier;
+    use crate::trace::Wait;
     use crate::trace::thread_number;
     use std::thread;
 
@@ -297,6 +302,7 @@ mod tests {
             (
                 EventKind::Pause {
                     function,
+                    why: Wait::Link,
                     duration_ns: 7,
                 },
                 "X",
@@ -332,6 +338,8 @@ mod tests {
         }
         assert_eq!(events.len(), 1 + kinds.len());
         assert_eq!(events[3]["args"]["from"], "interp");
+        let paused = events.iter().find(|e| e["cat"] == "pause").unwrap();
+        assert_eq!(paused["args"]["waited_for"], "link");
         assert_eq!(events[9]["args"], json!({ "bytes": 16 }));
     }
 
@@ -349,6 +357,7 @@ mod tests {
             5,
             EventKind::Pause {
                 function: 0,
+                why: Wait::Compile,
                 duration_ns: 10,
             },
         );

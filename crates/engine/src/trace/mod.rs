@@ -100,8 +100,10 @@ pub enum EventKind {
     },
     /// A program thread was kept from running the program; the event's time is the start.
     Pause {
-        /// Whose counter or guard it was in.
+        /// Whose code it waited for.
         function: u32,
+        /// What it waited for.
+        why: Wait,
         /// For how long.
         duration_ns: u64,
     },
@@ -117,6 +119,29 @@ pub enum EventKind {
         /// All units together.
         bytes: u64,
     },
+}
+
+/// What a program thread waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// LLVM: for a function or a call that the interpreter cannot express, or in a mode that runs nothing before it is
+    /// compiled.
+    Compile,
+    /// The decoded form of a function that is called for the first time.
+    Decode,
+    /// Code of an earlier run, linked when it is first needed.
+    Link,
+}
+
+impl Wait {
+    /// In a word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Wait::Compile => "compile",
+            Wait::Decode => "decode",
+            Wait::Link => "link",
+        }
+    }
 }
 
 /// Something that happened.
@@ -289,10 +314,12 @@ mod tests {
         for trace in [Trace::new(0), Trace::new(1)] {
             trace.record(EventKind::Pause {
                 function: 0,
+                why: Wait::Compile,
                 duration_ns: 900,
             });
             trace.record(EventKind::Pause {
                 function: 0,
+                why: Wait::Compile,
                 duration_ns: 5,
             });
             assert_eq!(trace.longest_pause_ns(), 900);

@@ -4,7 +4,7 @@ use super::support::*;
 use engine::Level;
 use engine::profile::Tier;
 use engine::tier::{Config, Engine};
-use engine::trace::{EventKind, Outcome};
+use engine::trace::{Event, EventKind, Outcome, Wait};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -120,6 +120,35 @@ fn what_is_asked_for_by_name_joins_the_request_in_flight() {
     take_turns(engine, "f");
 }
 
+/// Whether a program thread stood still for this.
+fn waits(event: &Event, wanted: Wait) -> bool {
+    matches!(event.kind, EventKind::Pause { why, .. } if why == wanted)
+}
+
+#[test]
+fn what_a_first_call_waits_for_is_traced() {
+    // The interpreter knows no `half`.
+    let program = format!(
+        "{ADD}
+        define i64 @of_half(i64 %x) {{
+          %v = insertelement <8 x half> zeroinitializer, half 0xH4200, i64 %x
+          %w = fadd <8 x half> %v, splat (half 0xH3C00)
+          %h = extractelement <8 x half> %w, i64 %x
+          %i = fptosi half %h to i64
+          ret i64 %i
+        }}"
+    );
+    let engine = start(&program, Config::default(), &[]);
+    assert_eq!(call(&engine, "f", 1), 8);
+    assert_eq!(call(&engine, "of_half", 1), 4);
+    for (name, why) in [("f", Wait::Decode), ("of_half", Wait::Compile)] {
+        let id = report(&engine, name).id;
+        let events = engine.trace().events();
+        let mut own = events.iter().filter(|e| e.kind.function() == Some(id));
+        assert!(own.any(|e| waits(e, why)), "{name}: {events:?}");
+    }
+}
+
 #[test]
 fn the_program_goes_on_while_code_is_made() {
     let held = Held::start(&format!("{ADD}{SPIN}"), Config::default());
@@ -129,7 +158,7 @@ fn the_program_goes_on_while_code_is_made() {
     assert_eq!(call(engine, "spin", 300_000), spun(300_000));
     assert_eq!(report(engine, "f").tier, Tier::Interp);
     assert_eq!(report(engine, "spin").osr_entries, 0);
-    let is_pause = |k: &engine::trace::Event| matches!(k.kind, EventKind::Pause { .. });
+    let is_pause = |e: &Event| waits(e, Wait::Compile);
     assert!(!engine.trace().events().iter().any(is_pause));
     held.open();
     settle(engine);
