@@ -11,7 +11,7 @@
 
 use super::adopt::Adoption;
 use super::config::{Config, Mode, Thresholds};
-use super::function::{Function, Osr};
+use super::function::{Function, Osr, State};
 use super::hooks::{Site, Sites};
 use super::probes::Probes;
 use super::queue::{Job, Queue};
@@ -40,6 +40,17 @@ const FAR: i64 = 1 << 40;
 pub(crate) const POLL_INTERVAL: u32 = 4096;
 /// The same when tests want every loop to be left.
 pub(crate) const FORCED_INTERVAL: u32 = 3;
+
+/// How often what a function did lately counts where the coldest code is looked for.
+const LATELY: u64 = 16;
+
+/// Heat of which the part `lately` of `work` counts [`LATELY`] times.
+fn weighed(heat: u64, lately: u64, work: u64) -> u64 {
+    let work = work.max(1);
+    let part = u128::from(heat) * u128::from(lately.min(work)) / u128::from(work);
+    let all = u128::from(heat) + part * u128::from(LATELY - 1);
+    u64::try_from(all).unwrap_or(u64::MAX)
+}
 
 /// Everything that is shared.
 pub(crate) struct Shared {
@@ -647,7 +658,22 @@ impl Shared {
         eprintln!("bareflow: {message}");
     }
 
-    /// Drops the code of the function that is called least, but not of `but`: it is interpreted again.
+    /// How warm a function is that has code: its best code, and how hot it is, of which what was done lately counts
+    /// [`LATELY`] times. Code above O2 and code of loops counts nothing, so it goes after all other; a thread may be in a
+    /// loop's for long.
+    fn warmth(&self, id: u32, state: &State) -> (Option<Level>, u64) {
+        let f = self.function(id);
+        let work = self.work(id).max(1);
+        let lately = work.saturating_sub(f.past.load(Relaxed));
+        let loops = state.osr.iter().filter(|o| matches!(o.1, Osr::Ready(..)));
+        let of_loops = loops.map(|(header, _)| self.osr_level(id, *header)).max();
+        (
+            state.level.max(of_loops),
+            weighed(self.heat(id), lately, work),
+        )
+    }
+
+    /// Drops the code of the function that is coldest, but not of `but`: it is interpreted again.
     pub fn evict_coldest(&self, but: u32) {
         let coldest = (0..self.functions.len() as u32)
             .filter(|id| *id != but && !self.entry(*id).is_native_only())
@@ -655,10 +681,10 @@ impl Shared {
                 let state = self.function(id).state();
                 let has_code =
                     state.unit.is_some() || state.osr.values().any(|o| matches!(o, Osr::Ready(..)));
-                has_code.then_some((state.level, self.heat(id), id))
+                has_code.then(|| (self.warmth(id, &state), id, state.level))
             })
             .min();
-        let Some((level, _, id)) = coldest else {
+        let Some((_, id, level)) = coldest else {
             return;
         };
         let f = self.function(id);
@@ -783,5 +809,22 @@ impl Shared {
             crate::profile::regions::reports(),
             self.now_ns(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_lately_counts_more() {
+        // Of 1,000 all was long ago; of 100 all was lately.
+        assert!(weighed(1_000, 0, 1_000) < weighed(100, 100, 100));
+        // A little of late is not enough.
+        assert!(weighed(1_000, 0, 1_000) > weighed(10, 10, 10));
+        assert_eq!(weighed(64, 0, 9), 64);
+        assert_eq!(weighed(64, 9, 9), 64 * LATELY);
+        assert_eq!(weighed(u64::MAX, u64::MAX, 1), u64::MAX);
+        assert_eq!(weighed(7, 0, 0), 7);
     }
 }

@@ -146,6 +146,34 @@ fn hot_code_is_not_what_goes() {
     assert_eq!(report(&engine, "f7").tier, Tier::O0);
 }
 
+fn went(engine: &Engine, name: &str) -> bool {
+    let is_evict = |k: &EventKind| matches!(k, EventKind::Evict { .. });
+    events(engine, name).iter().any(is_evict)
+}
+
+#[test]
+fn neither_is_better_code_nor_that_of_a_loop() {
+    let mut config = small(1);
+    config.thresholds.calls = [3, 1_000, 2_000, NEVER];
+    config.thresholds.back_edges[2] = 100_000;
+    let engine = start(&format!("{}{SPIN}", many(FUNCTIONS)), config, &[]);
+    // Called once, it is a loop's code all the time.
+    assert_eq!(call(&engine, "spin", 8_000_000), spun(8_000_000));
+    settle(&engine);
+    let spin = report(&engine, "spin");
+    assert_eq!((spin.tier, spin.osr_entries), (Tier::Interp, 1));
+    (0..5_000).for_each(|x| assert_eq!(call(&engine, "f7", x), value(7, x)));
+    settle(&engine);
+    assert_eq!(report(&engine, "f7").tier, Tier::O2);
+    for _ in 0..5 {
+        run_all(&engine, 1);
+        settle(&engine);
+    }
+    assert!(evictions(&engine) > 0);
+    assert!(!went(&engine, "f7") && !went(&engine, "spin"));
+    assert_eq!(report(&engine, "f7").tier, Tier::O2);
+}
+
 /// Address space of this process in bytes.
 fn address_space() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").unwrap();
