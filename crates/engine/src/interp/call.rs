@@ -136,6 +136,7 @@ pub(crate) unsafe fn call(entry: &FuncEntry, args: *const u64, ret: *mut u64) {
             run::run(code, args, entry.arg_slots as usize, ret, stack);
         }),
         None => {
+            entry.hand_over_call();
             let (thunk, function) = (
                 entry.thunk.load(Ordering::Acquire),
                 entry.native.load(Ordering::Acquire),

@@ -72,6 +72,8 @@ pub struct FuncEntry {
     pub(crate) arg_slots: u32,
     pub(crate) variadic: bool,
     region: Arc<Region>,
+    /// Whether its machine code counts its calls.
+    counts: AtomicBool,
 }
 
 // SAFETY: all that changes is atomic; the cell belongs to the region, which the entry keeps alive.
@@ -111,6 +113,7 @@ impl FuncEntry {
             arg_slots,
             variadic,
             region: region.clone(),
+            counts: AtomicBool::new(false),
         }
     }
 
@@ -150,14 +153,21 @@ impl FuncEntry {
         left == 0
     }
 
-    /// Takes back one call that [`FuncEntry::count_call`] counted.
-    pub(crate) fn forget_call(&self) {
-        self.cell().countdown.fetch_add(1, Ordering::Relaxed);
+    /// Says whether its machine code counts its calls.
+    pub(crate) fn set_counts(&self, counts: bool) {
+        self.counts.store(counts, Ordering::Relaxed);
     }
 
-    /// Whether calls run machine code.
-    pub(crate) fn is_native(&self) -> bool {
-        self.hot.load(Ordering::Acquire).is_null() && self.native.load(Ordering::SeqCst) != 0
+    /// Takes back the call that [`FuncEntry::count_call`] counted, if it goes on in machine code that counts it again.
+    #[inline(always)]
+    pub(crate) fn hand_over_call(&self) {
+        if self.counts.load(Ordering::Relaxed) {
+            let cell = &self.cell().countdown;
+            cell.store(
+                cell.load(Ordering::Relaxed).wrapping_add(1),
+                Ordering::Relaxed,
+            );
+        }
     }
 
     /// Starts a new countdown.
@@ -283,6 +293,7 @@ impl FuncEntry {
     pub(super) fn set_native_only(&self, address: usize) {
         self.native_only.store(true, Ordering::Release);
         if self.native.load(Ordering::SeqCst) == 0 {
+            self.set_counts(true);
             self.publish_native(address);
         }
     }

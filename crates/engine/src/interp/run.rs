@@ -308,6 +308,7 @@ pub(crate) unsafe fn run(
                         callee = entry.hot.load(Acquire);
                     }
                     if callee.is_null() {
+                        entry.hand_over_call();
                         call_native!(entry.thunk.load(Relaxed), entry.native.load(Acquire), count)
                     }
                 }

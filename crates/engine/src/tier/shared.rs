@@ -210,13 +210,6 @@ impl Shared {
         }
     }
 
-    /// Whether the code that a function has counts its calls.
-    fn counts_calls(&self, id: u32) -> bool {
-        let state = self.function(id).state();
-        self.config.shuffle.is_none()
-            && (state.samples || state.level.is_some_and(|l| l < Level::O3))
-    }
-
     /// The level a function has earned.
     pub fn earned(&self, id: u32) -> Option<Level> {
         let f = self.function(id);
@@ -449,6 +442,9 @@ impl Shared {
         let (f, entry) = (self.function(id), self.entry(id));
         let mut state = f.state();
         let bytes = unit.object_bytes() as u64;
+        let is_auto = f.mode() == Mode::Auto || self.config.shuffle.is_some();
+        let counts = level < Level::O3 || self.config.shuffle.is_some() || built.samples;
+        entry.set_counts(counts && (is_auto || self.config.profile));
         entry.publish_native(address);
         let old = state.unit.replace(unit);
         let before = state.level.replace(level);
@@ -613,11 +609,6 @@ impl Watch for Watcher {
             );
         }
         shared.look(entry.id);
-        let counts = entry.is_native_only() || shared.counts_calls(entry.id);
-        if args.is_some() && entry.is_native() && counts {
-            // The call goes on in code that is there since now, which counts it again.
-            entry.forget_call();
-        }
     }
 
     fn needed(&self, entry: &FuncEntry) {

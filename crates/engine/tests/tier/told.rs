@@ -130,6 +130,35 @@ fn code_that_takes_over_at_a_loop_is_part_of_what_a_function_cost() {
     );
 }
 
+#[test]
+fn calls_from_the_interpreter_into_compiled_code_count_once() {
+    let ir = "
+define i64 @g(i64 %n) {
+start:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %start ], [ %i2, %loop ]
+  %y = call i64 @f(i64 %i)
+  %i2 = add i64 %i, 1
+  %more = icmp slt i64 %i2, %n
+  br i1 %more, label %loop, label %end
+end:
+  ret i64 %i2
+}
+";
+    for program in [ADD, HALVES.split("define i64 @g").next().unwrap()] {
+        let config = Config {
+            osr: false,
+            ..at_once()
+        };
+        let engine = start(&format!("{program}{ir}"), config, &[]);
+        assert_eq!(call(&engine, "g", 800), 800);
+        assert_eq!(report(&engine, "g").tier, Tier::Interp);
+        let f = report(&engine, "f");
+        assert_eq!((f.calls, f.tier), (800, Tier::O1));
+    }
+}
+
 /// The interpreter has no vectors of halves: neither inside of a function, nor as a parameter.
 const HALVES: &str = "
 define i64 @f(i64 %x) {
