@@ -8,7 +8,7 @@ use crate::tier::parts::Survey;
 use serde::{Deserialize, Serialize};
 
 /// The one version this code writes and reads.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// First bytes: `BFPP`.
 const MAGIC: u32 = u32::from_le_bytes(*b"BFPP");
 
@@ -99,8 +99,8 @@ mod tests {
         other[0] ^= 1;
         let error = Prepared::parse(&other).unwrap_err().to_string();
         assert!(error.contains("magic"), "{error}");
-        let later = postcard::to_allocvec(&(MAGIC, 2u32, "", "")).unwrap();
+        let later = postcard::to_allocvec(&(MAGIC, VERSION + 1, "", "")).unwrap();
         let error = Prepared::parse(&later).unwrap_err().to_string();
-        assert!(error.contains("version 2"), "{error}");
+        assert!(error.contains("version 3"), "{error}");
     }
 }
