@@ -53,11 +53,12 @@ pub(crate) unsafe fn run(
     // are made; everything else is guest memory.
     unsafe {
         let entry_top = stack.top.get();
+        // What another program left on this thread, or nobody yet, counts in steps of its own.
+        let mut heat: u32 = stack.heat.get().min(code.heat_step);
         let mut code: *const Code = code;
         let mut sp: *mut u8 = entry_top;
         let mut fp: *mut u64;
         let mut ip: *const Ins;
-        let mut heat: u32 = stack.heat.get();
         // The loop header that is next, while `ip` is at `HEAT`.
         let mut header: *const Ins = ptr::null();
 
