@@ -85,6 +85,12 @@ pub struct EngineArgs {
     /// Make every loop leave the interpreter at its first backward jump, and O0 and O1 code at every few
     #[arg(long, help_heading = TESTS)]
     pub force_osr: bool,
+    /// With --force-osr: passes of loop headers between two polls of O0 and O1 code
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..), requires = "force_osr", help_heading = TESTS)]
+    pub force_osr_every: u32,
+    /// Only these loops, the others never: function and number of the header's block, as the report has them (repeatable)
+    #[arg(long, value_name = "FUNCTION:BLOCK", value_delimiter = ',', value_parser = parse::place, requires = "force_osr", help_heading = TESTS)]
+    pub force_osr_at: Vec<(String, u32)>,
     /// Let functions change tiers at random points, from this seed
     #[arg(long, value_name = "SEED", help_heading = TESTS)]
     pub shuffle: Option<u64>,
@@ -136,6 +142,8 @@ impl EngineArgs {
             compilers: self.compilers.into(),
             dump,
             force_osr: self.force_osr,
+            forced_interval: self.force_osr_every,
+            forced_loops: (!self.force_osr_at.is_empty()).then(|| self.force_osr_at.clone()),
             shuffle: self.shuffle,
         })
     }
@@ -235,6 +243,8 @@ mod tests {
             trace.to_str().unwrap(),
             "--trace-events=99",
             "--force-osr",
+            "--force-osr-every=9",
+            "--force-osr-at=main:3,a::b:12",
             "--shuffle=7",
         ]);
         let expected = Config {
@@ -255,6 +265,8 @@ mod tests {
                 pattern: "m*".into(),
             }),
             force_osr: true,
+            forced_interval: 9,
+            forced_loops: Some(vec![("main".into(), 3), ("a::b".into(), 12)]),
             shuffle: Some(7),
         };
         assert_eq!(got, expected);
@@ -303,6 +315,8 @@ mod tests {
             ("--compilers=many", ["--compilers", "0 or 1"]),
             ("--code-limit=0", ["--code-limit", "1..=1024"]),
             ("--dump-function=x", ["--dump", "required"]),
+            ("--force-osr-at=main:1", ["--force-osr", "required"]),
+            ("--force-osr-at=main", ["--force-osr-at", "FUNCTION:BLOCK"]),
         ] {
             let error = parse(&[word]).unwrap_err();
             assert!(parts.iter().all(|p| error.contains(p)), "{word}: {error}");

@@ -88,6 +88,15 @@ pub(crate) fn rule(text: &str) -> Result<Rule, String> {
     })
 }
 
+/// `FUNCTION:BLOCK`.
+pub(crate) fn place(text: &str) -> Result<(String, u32), String> {
+    const FORM: &str = "write FUNCTION:BLOCK, with the number of the block";
+    // Names of functions may hold colons.
+    let (function, block) = text.rsplit_once(':').ok_or(FORM)?;
+    let block = block.parse().map_err(|_| FORM)?;
+    Ok((function.to_owned(), block))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

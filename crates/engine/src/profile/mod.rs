@@ -21,7 +21,7 @@ pub mod values;
 
 pub use cycles::CyclesReport;
 pub use function::{FunctionProfile, FunctionReport};
-pub use report::ProfileReport;
+pub use report::{LoopReport, ProfileReport};
 pub use text::TextOptions;
 pub use tier::Tier;
 pub use values::{Alignment, TopValues};

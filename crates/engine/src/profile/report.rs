@@ -1,7 +1,8 @@
 //! The profile of a whole run: totals, and JSON whose names stay.
 //!
 //! ```text
-//! { "version": 1, "run_ns": .., "totals": { .. }, "functions": [ FunctionReport, .. ], "regions": [ RegionReport, .. ] }
+//! { "version": 1, "run_ns": .., "totals": { .. }, "functions": [ FunctionReport, .. ], "regions": [ RegionReport, .. ],
+//!   "loops": [ LoopReport, .. ] }
 //! ```
 //!
 //! Names in JSON are the field names of these types. What is added later gets names of its own; when a meaning
@@ -30,6 +31,26 @@ pub struct ProfileReport {
     pub functions: Vec<FunctionReport>,
     /// Regions the program marked.
     pub regions: Vec<RegionReport>,
+    /// Loops that cannot be left; where tests force loops to be left (`--force-osr`), all that were reached.
+    #[serde(default)]
+    pub loops: Vec<LoopReport>,
+}
+
+/// What became of a loop where on-stack replacement is forced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopReport {
+    /// Symbol of its function.
+    pub function: String,
+    /// The block of its header, in the order of the pristine IR.
+    pub block: u32,
+    /// Times it went round and was looked at: each time in the interpreter, at polls in compiled code.
+    pub looks: u64,
+    /// Entries into code for the rest of its function: from the interpreter, from O0 and from O1 code.
+    pub entries: [u64; 3],
+    /// Why it has no such code, if it cannot be had.
+    pub refusal: Option<String>,
+    /// Why O0 and O1 code of its function cannot be left, if it cannot.
+    pub polls_refusal: Option<String>,
 }
 
 /// Sums over all functions.
@@ -119,6 +140,7 @@ impl ProfileReport {
             totals: totals(&functions),
             functions,
             regions,
+            loops: Vec::new(),
         }
     }
 
@@ -380,7 +402,7 @@ pub(super) mod tests {
             keys.sort();
             keys.join(" ")
         };
-        assert_eq!(keys(&json), "functions regions run_ns totals version");
+        assert_eq!(keys(&json), "functions loops regions run_ns totals version");
         assert_eq!(
             keys(&json["totals"]),
             "back_edges blocks blocks_reached calls code_bytes compile_ns compiles failures functions \

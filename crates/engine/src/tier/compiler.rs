@@ -342,6 +342,7 @@ fn osr(shared: &Shared, builder: &mut Builder<'_>, id: u32, header: u32) {
         }
         Err(error) => {
             let why = error.to_string();
+            shared.loop_log.refused(id, header, why.clone());
             if f.profile
                 .compile_failed(tier, Some(header), cpu_ns, why.clone())
             {

@@ -111,6 +111,10 @@ pub struct Config {
     pub dump: Option<Dump>,
     /// For tests: each loop leaves the interpreter at its first backward jump, and O0 and O1 code at every few.
     pub force_osr: bool,
+    /// With `force_osr`: so many passes of loop headers in O0 and O1 code are a few, at least 1.
+    pub forced_interval: u32,
+    /// With `force_osr`: only these loops do, by function and block of the header; the others are left by nobody.
+    pub forced_loops: Option<Vec<(String, u32)>>,
     /// For tests: functions change tiers at random points, from this seed.
     pub shuffle: Option<u64>,
 }
@@ -129,6 +133,8 @@ impl Default for Config {
             compilers: 1,
             dump: None,
             force_osr: false,
+            forced_interval: 3,
+            forced_loops: None,
             shuffle: None,
         }
     }

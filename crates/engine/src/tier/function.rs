@@ -129,6 +129,8 @@ pub(crate) struct State {
     pub unit: Option<Unit>,
     /// Level asked for and not there yet.
     pub wanted: Option<Level>,
+    /// Whether a level was asked for when nothing was compiled any more.
+    pub late: bool,
     /// The lowest level that could not be compiled.
     pub failed: Option<Level>,
     /// Whether its last code was dropped to make room.

@@ -18,6 +18,7 @@ mod function;
 mod hooks;
 mod inline;
 mod locate;
+mod loops;
 mod pipeline;
 mod probes;
 mod queue;
@@ -219,11 +220,14 @@ impl Engine {
             None
         };
         let trace = Trace::new(config.trace_events);
+        let id = |name: &str| image.function(name).map(|f| f.id);
+        let loop_log = loops::Loops::new(config.forced_loops.as_deref(), id);
         let shared = Arc::new(Shared {
             image,
             config,
             functions,
             sites,
+            loop_log,
             queue: Queue::default(),
             reclaimer: shares.reclaimer,
             trace,

@@ -13,6 +13,7 @@ use super::adopt::Adoption;
 use super::config::{Config, Mode, Thresholds};
 use super::function::{Function, Osr, State};
 use super::hooks::{Site, Sites};
+use super::loops::Loops;
 use super::probes::Probes;
 use super::queue::{Job, Queue};
 use super::thrift::Thrift;
@@ -38,8 +39,6 @@ const LARGE: u64 = 500;
 const FAR: i64 = 1 << 40;
 /// Backward jumps of O0 and O1 code between two polls.
 pub(crate) const POLL_INTERVAL: u32 = 4096;
-/// The same when tests want every loop to be left.
-pub(crate) const FORCED_INTERVAL: u32 = 3;
 
 /// How often what a function did lately counts where the coldest code is looked for.
 const LATELY: u64 = 16;
@@ -59,6 +58,8 @@ pub(crate) struct Shared {
     pub functions: Vec<Function>,
     /// By function.
     pub sites: Vec<Sites>,
+    /// What became of loops, where tests force them to be left.
+    pub loop_log: Loops,
     pub queue: Queue,
     pub reclaimer: Arc<Reclaimer>,
     pub trace: Trace,
@@ -325,8 +326,10 @@ impl Shared {
     pub fn request(&self, id: u32, level: Level, wait: bool) {
         let f = self.function(id);
         let job = Job::Function(id, level);
+        let is_over = self.queue.is_stopped();
         {
             let mut state = f.state();
+            state.late |= state.level.is_none() && is_over;
             let had = state.level.max(state.wanted);
             if had >= Some(level) || state.failed.is_some_and(|l| l <= level) {
                 if !(wait && state.wanted.is_some()) {
@@ -481,6 +484,9 @@ impl Shared {
     fn loop_is_hot(&self, id: u32, header: u32, from: Tier) -> Option<usize> {
         let f = self.function(id);
         self.reclaimer.poll();
+        if self.config.force_osr {
+            self.loop_log.looked(id, header);
+        }
         self.wait_for_kept(id, header);
         let rounds = f.profile.back_edges.load(Relaxed);
         let calls = self.entry(id).calls().max(1);
@@ -496,7 +502,10 @@ impl Shared {
         // A function that is called often gets better code at its next call, and the rest of a large one takes long.
         let large = (f.survey.instructions as u64 / LARGE).max(1);
         let enough = f.thresholds().back_edges[2].saturating_mul(large);
-        let is_hot = self.config.force_osr || rounds / calls >= enough;
+        let is_hot = match self.config.force_osr {
+            true => self.loop_log.wants(id, header),
+            false => rounds / calls >= enough,
+        };
         if !self.config.osr || !is_hot || f.mode() == Mode::Interpret {
             return None;
         }
@@ -524,6 +533,9 @@ impl Shared {
         }
         let address = ready(f)?;
         f.profile.osr_entries.fetch_add(1, Relaxed);
+        if self.config.force_osr {
+            self.loop_log.entered(id, header, from);
+        }
         self.trace.record(EventKind::Osr {
             function: id,
             from,
@@ -558,10 +570,9 @@ impl Shared {
 
     /// Backward jumps between two polls of a loop.
     pub fn poll_interval(&self) -> u32 {
-        if self.config.force_osr {
-            FORCED_INTERVAL
-        } else {
-            POLL_INTERVAL
+        match self.config.force_osr {
+            true => self.config.forced_interval.max(1),
+            false => POLL_INTERVAL,
         }
     }
 
@@ -795,11 +806,13 @@ impl Shared {
             report
         };
         let all = (0..).zip(&self.functions).map(complete);
-        ProfileReport::new(
+        let mut report = ProfileReport::new(
             all.chain(apart).collect(),
             crate::profile::regions::reports(),
             self.now_ns(),
-        )
+        );
+        report.loops = self.loop_reports();
+        report
     }
 }
 

@@ -208,6 +208,7 @@ impl<'c> Builder<'c> {
         let loops: Vec<PollLoop> = code
             .loops()
             .iter()
+            .filter(|head| !shared.config.force_osr || shared.loop_log.wants(id, head.block))
             .map(|head| PollLoop {
                 header: head.block,
                 id: head.block.into(),
@@ -217,7 +218,9 @@ impl<'c> Builder<'c> {
             })
             .collect();
         // A function that cannot be left in its middle runs on as it is.
-        let _ = module.add_polls(name, &loops, hook, shared.poll_interval());
+        if let Err(error) = module.add_polls(name, &loops, hook, shared.poll_interval()) {
+            shared.loop_log.fixed(id, error.to_string());
+        }
         Ok(())
     }
 

@@ -95,6 +95,8 @@ impl Shared {
                 "never called"
             } else if f.mode() == Mode::Interpret {
                 "interpreted, as was asked for"
+            } else if f.state().late {
+                "first called when the program was ending: nothing was compiled any more"
             } else {
                 return None;
             };

@@ -135,6 +135,89 @@ fn rounds_count_where_code_does_not_count_them() {
     assert_eq!(report(&engine, "spin").tier, Tier::O3);
 }
 
+/// Two loops in a row, the second around a third.
+const THREE: &str = "
+define i64 @three(i64 %n) {
+start:
+  br label %first
+first:
+  %i = phi i64 [ 0, %start ], [ %i2, %first ]
+  %x = phi i64 [ 1, %start ], [ %x2, %first ]
+  %x2 = mul i64 %x, 3
+  %i2 = add i64 %i, 1
+  %m1 = icmp slt i64 %i2, %n
+  br i1 %m1, label %first, label %outer
+outer:
+  %j = phi i64 [ 0, %first ], [ %j2, %more ]
+  %y = phi i64 [ %x2, %first ], [ %z2, %more ]
+  br label %inner
+inner:
+  %k = phi i64 [ 0, %outer ], [ %k2, %inner ]
+  %z = phi i64 [ %y, %outer ], [ %z2, %inner ]
+  %z1 = xor i64 %z, %k
+  %z2 = add i64 %z1, %j
+  %k2 = add i64 %k, 1
+  %m3 = icmp slt i64 %k2, %n
+  br i1 %m3, label %inner, label %more
+more:
+  %j2 = add i64 %j, 1
+  %m2 = icmp slt i64 %j2, %n
+  br i1 %m2, label %outer, label %end
+end:
+  ret i64 %z2
+}
+";
+
+fn three(n: i64) -> i64 {
+    let mut x = (0..n).fold(1, |x: i64, _| x.wrapping_mul(3));
+    for j in 0..n {
+        x = (0..n).fold(x, |z, k| (z ^ k).wrapping_add(j));
+    }
+    x
+}
+
+/// Of the loops of `three`, forced to be left in code of a tier: block, entries from there, all entries.
+fn left(tier: Tier, forced_loops: Option<Vec<(String, u32)>>) -> Vec<(u32, u64, u64)> {
+    let mut steps = [NEVER; 4];
+    if tier != Tier::Interp {
+        steps[..tier.index()].fill(1);
+    }
+    let config = Config {
+        thresholds: calls(steps),
+        force_osr: true,
+        forced_interval: 2,
+        forced_loops,
+        ..at_once()
+    };
+    let engine = start(THREE, config, &[]);
+    assert_eq!(call(&engine, "three", 5), three(5));
+    let loops = engine.report().loops;
+    let count = |l: &engine::profile::LoopReport| {
+        assert_eq!((l.function.as_str(), &l.refusal), ("three", &None));
+        let from = l.entries[tier.index()];
+        (l.block, from, l.entries.iter().sum())
+    };
+    loops.iter().map(count).collect()
+}
+
+#[test]
+fn loops_that_are_chosen_are_left_and_no_others() {
+    let at = |block| Some(vec![("three".to_owned(), block)]);
+    // All of them: the first that is reached, and the rest of the function with it.
+    assert_eq!(left(Tier::Interp, None), [(1, 1, 1)]);
+    assert_eq!(left(Tier::Interp, at(2)), [(1, 0, 0), (2, 1, 1), (3, 0, 0)]);
+    assert_eq!(left(Tier::Interp, at(3)), [(1, 0, 0), (3, 1, 1)]);
+    // No block of this number goes round: all do in the interpreter.
+    let all = [(1, 0, 0), (2, 0, 0), (3, 0, 0)];
+    assert_eq!(left(Tier::Interp, at(4)), all);
+    // Compiled code asks at those loops only.
+    for tier in [Tier::O0, Tier::O1] {
+        assert_eq!(left(tier, None), [(1, 1, 1)]);
+        assert_eq!(left(tier, at(2)), [(2, 1, 1)]);
+        assert_eq!(left(tier, at(3)), [(3, 1, 1)]);
+    }
+}
+
 /// What the loop of `main` tells about itself, and what it is waiting for.
 static ENGINE: OnceLock<Engine> = OnceLock::new();
 
