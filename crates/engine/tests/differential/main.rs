@@ -11,6 +11,7 @@
 //! Rust ones, a few of csmith's in all modes. `./x differential` runs everything (`--help` tells its options). What fails
 //! is left under the build folder, and the command that runs it alone is printed.
 
+mod loops;
 mod modes;
 mod options;
 mod programs;

@@ -12,12 +12,15 @@ const GENERATED: usize = 170;
 /// The same in the part that `cargo test` runs.
 const GENERATED_IN_PART: usize = 15;
 const RUST_IN_PART: usize = 5;
+/// Runs of a program in which loops are left, in each mode that does so.
+const TURNS: usize = 40;
+const TURNS_IN_PART: usize = 4;
 
 const HELP: &str = "\
 usage: ./x differential [OPTIONS]
 
   --programs N   so many programs: those of the corpus, then csmith's [default: at least 300]
-  --modes A,B    only these: interp O0 O1 O2 O3 random osr random+osr auto sync [default: all]
+  --modes A,B    only these: interp O0 O1 O2 O3 random osr osr-O0 osr-O1 random+osr auto sync [default: all]
   --filter TEXT  only programs with this in their name, such as loops/ or csmith/17
   --exec FILE    this bareflow-exec, instead of one that is built now
   --round N      other bitcode and other random points than in round 0
@@ -152,6 +155,15 @@ impl Options {
             Some(all) => all.saturating_sub(corpus),
             None if self.full => GENERATED.max(PROGRAMS.saturating_sub(corpus)),
             None => GENERATED_IN_PART,
+        }
+    }
+
+    /// Most runs of a program in which loops are left, in a mode.
+    pub fn turns(&self) -> usize {
+        if self.full || self.filter.is_some() {
+            TURNS
+        } else {
+            TURNS_IN_PART
         }
     }
 

@@ -1,9 +1,10 @@
 //! What is printed: failures as they happen, how far it is, and a table at the end.
 
-use crate::modes::Mode;
+use crate::loops::Loops;
+use crate::modes::{Mode, Promise};
 use crate::options::Options;
 use crate::programs::Program;
-use crate::run::Results;
+use crate::run::Outcome;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -68,6 +69,20 @@ struct Cell {
     failures: usize,
 }
 
+/// One loop of so many may be left by code of another tier than that of the mode.
+const RARE: usize = 20;
+
+/// What the engine told of the runs of a mode.
+#[derive(Debug, Default, Clone)]
+struct Told {
+    runs: usize,
+    compiles: u64,
+    osr_entries: u64,
+    unsupported: u64,
+    silent: usize,
+    loops: Loops,
+}
+
 /// Collects results.
 pub struct Report {
     modes: Vec<Mode>,
@@ -76,6 +91,8 @@ pub struct Report {
     start: Instant,
     /// By group, in the order of the modes.
     table: BTreeMap<String, (usize, Vec<Cell>)>,
+    /// By mode.
+    told: Vec<Told>,
     done: usize,
     failed: usize,
     failures: Vec<Failure>,
@@ -90,6 +107,7 @@ impl Report {
             jobs: options.jobs,
             start: Instant::now(),
             table: BTreeMap::new(),
+            told: vec![Told::default(); options.modes.len()],
             done: 0,
             failed: 0,
             failures: Vec::new(),
@@ -106,7 +124,7 @@ impl Report {
         );
     }
 
-    pub fn add(&mut self, program: &Program, results: Results) {
+    pub fn add(&mut self, program: &Program, outcomes: Vec<Outcome>) {
         let empty = || (0, vec![Cell::default(); self.modes.len()]);
         let row = self
             .table
@@ -114,17 +132,19 @@ impl Report {
             .or_insert_with(empty);
         row.0 += 1;
         let mut has_failed = false;
-        for (mode, failure) in results {
-            if let Some(cell) = self
-                .modes
-                .iter()
-                .position(|m| *m == mode)
-                .map(|i| &mut row.1[i])
-            {
-                cell.runs += 1;
-                cell.failures += usize::from(failure.is_some());
+        for outcome in outcomes {
+            if let Some(i) = self.modes.iter().position(|m| *m == outcome.mode) {
+                row.1[i].runs += 1;
+                row.1[i].failures += usize::from(outcome.failure.is_some());
+                let told = &mut self.told[i];
+                told.runs += outcome.runs;
+                told.compiles += outcome.compiles;
+                told.osr_entries += outcome.osr_entries;
+                told.unsupported += outcome.unsupported;
+                told.silent += outcome.silent;
+                outcome.loops.iter().for_each(|l| told.loops.add(l));
             }
-            if let Some(failure) = failure {
+            if let Some(failure) = outcome.failure {
                 has_failed = true;
                 failure.print();
                 self.failures.push(failure);
@@ -183,20 +203,83 @@ impl Report {
                 println!("    {:28}{mode:12}{first}", failure.program);
             }
         }
-        let runs: usize = total.1.iter().map(|c| c.runs).sum();
+        let idle = self.print_told();
+        let runs: usize = self.told.iter().map(|t| t.runs).sum();
         println!(
             "\n{runs} runs of {} programs in {} s",
             self.done,
             self.start.elapsed().as_secs()
         );
-        let verdict = if self.failed == 0 { "ok" } else { "FAILED" };
+        let is_good = self.failed == 0 && idle == 0;
+        let verdict = if is_good { "ok" } else { "FAILED" };
         // The form that `./x test` adds up.
         println!(
             "test result: {verdict}. {} passed; {} failed; 0 ignored",
             self.done - self.failed,
-            self.failed
+            self.failed + idle
         );
-        self.failed == 0
+        is_good
+    }
+
+    /// Prints what the engine told of its runs; gives the number of modes in which nothing happened that they are for.
+    fn print_told(&self) -> usize {
+        println!(
+            "\n{:12}{:>9}{:>12}{:>12}",
+            "", "runs", "compiles", "into loops"
+        );
+        let mut idle = 0;
+        for (mode, told) in self.modes.iter().zip(&self.told) {
+            println!(
+                "{:12}{:>9}{:>12}{:>12}",
+                mode.name, told.runs, told.compiles, told.osr_entries
+            );
+            if mode.promise == Promise::Interpreted && told.unsupported > 0 {
+                println!(
+                    "    {} functions cannot be interpreted and were compiled",
+                    told.unsupported
+                );
+            }
+            if told.silent > 0 {
+                println!(
+                    "    {} runs told nothing: a signal or _exit ended the program",
+                    told.silent
+                );
+            }
+            // A single program may be over too soon.
+            let is_idle = match mode.promise {
+                Promise::Compiles => told.compiles == 0,
+                Promise::Replaces => told.osr_entries == 0,
+                _ => false,
+            };
+            if is_idle && self.done >= self.modes.len() {
+                println!("    FAILED: the engine did nothing in this mode");
+                idle += 1;
+            }
+        }
+        for (mode, told) in self.modes.iter().zip(&self.told) {
+            let Promise::Leaves(tier) = mode.promise else {
+                continue;
+            };
+            let loops = &told.loops;
+            println!(
+                "{}: {} of {} reached loop headers entered from {tier}, {} only from elsewhere, {} never, {} left out",
+                mode.name,
+                loops.entered,
+                loops.reached,
+                loops.elsewhere,
+                loops.missed.len(),
+                loops.left_out
+            );
+            for (reason, n) in &loops.refused {
+                println!("    {n} cannot be: {reason}");
+            }
+            let is_rare = loops.elsewhere * RARE <= loops.entered + RARE;
+            if self.done >= self.modes.len() && (!is_rare || loops.entered == 0) {
+                println!("    FAILED: these loops are hardly in code of {tier}");
+                idle += 1;
+            }
+        }
+        idle
     }
 }
 

@@ -1,9 +1,12 @@
 //! Running a program, as machine code and under the engine, and comparing what came out.
 
-use crate::modes::{self, Mode};
+use crate::loops::{self, Loops};
+use crate::modes::{Mode, Promise};
 use crate::options::Options;
 use crate::programs::{Language, Program, done};
 use crate::report::Failure;
+use engine::profile::{LoopReport, ProfileReport, Tier};
+use std::collections::HashMap;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -27,7 +30,42 @@ const LIMIT: u32 = 120;
 const TIMED_OUT: i32 = 124;
 
 /// What came of a program in a mode.
-pub type Results = Vec<(Mode, Option<Failure>)>;
+#[derive(Debug)]
+pub struct Outcome {
+    pub mode: Mode,
+    pub failure: Option<Failure>,
+    pub runs: usize,
+    pub compiles: u64,
+    pub osr_entries: u64,
+    /// Functions that were compiled because the interpreter cannot express them.
+    pub unsupported: u64,
+    /// Runs that told nothing of themselves: the program was ended by a signal or by `_exit`.
+    pub silent: usize,
+    pub loops: Option<Loops>,
+}
+
+impl Outcome {
+    fn new(mode: Mode) -> Self {
+        Outcome {
+            mode,
+            failure: None,
+            runs: 0,
+            compiles: 0,
+            osr_entries: 0,
+            unsupported: 0,
+            silent: 0,
+            loops: None,
+        }
+    }
+}
+
+/// A program, and what machine code does.
+struct Case<'a> {
+    program: &'a Program,
+    native: PathBuf,
+    expected: Output,
+    folder: &'a Path,
+}
 
 /// Knows where everything is.
 pub struct Runner {
@@ -35,6 +73,7 @@ pub struct Runner {
     folder: PathBuf,
     input: PathBuf,
     round: u32,
+    turns: usize,
 }
 
 impl Runner {
@@ -55,6 +94,7 @@ impl Runner {
             folder,
             input,
             round: options.round,
+            turns: options.turns(),
         })
     }
 
@@ -62,7 +102,11 @@ impl Runner {
     ///
     /// # Errors
     /// The program cannot be compiled, or its machine code does not end.
-    pub fn program(&self, program: &Program, in_modes: &[Mode]) -> Result<Option<Results>, String> {
+    pub fn program(
+        &self,
+        program: &Program,
+        in_modes: &[Mode],
+    ) -> Result<Option<Vec<Outcome>>, String> {
         let folder = self.folder.join(program.name.replace('/', "-"));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -81,60 +125,164 @@ impl Runner {
                 Err("machine code does not end".to_owned())
             };
         }
-        let mut results = Vec::new();
+        let case = Case {
+            program,
+            native,
+            expected,
+            folder: &folder,
+        };
+        let mut outcomes = Vec::new();
+        let mut reached = HashMap::new();
         for mode in in_modes {
-            // Other bitcode in each mode, and in each program.
-            let turn = modes::hash(&program.name) as usize + mode.number() + self.round as usize;
-            let level = turn % program.levels();
-            let bitcode = program.bitcode(level, &folder)?;
-            let failure = self.compare(program, *mode, level, &bitcode, &expected, &folder)?;
-            results.push((*mode, failure));
+            let mut outcome = Outcome::new(*mode);
+            for level in mode.levels(&program.name, self.round, program.levels()) {
+                match mode.promise {
+                    Promise::Leaves(from) => {
+                        self.leave_loops(&case, from, level, &mut reached, &mut outcome)?;
+                    }
+                    _ => {
+                        self.compare(&case, level, &[], &mut outcome)?;
+                    }
+                }
+            }
+            outcomes.push(outcome);
         }
-        if results.iter().all(|r| r.1.is_none()) {
+        if outcomes.iter().all(|o| o.failure.is_none()) {
             let _ = std::fs::remove_dir_all(&folder);
         }
-        Ok(Some(results))
+        Ok(Some(outcomes))
     }
 
+    /// Runs a program until each of its loops was left.
+    fn leave_loops(
+        &self,
+        case: &Case<'_>,
+        from: Tier,
+        level: usize,
+        reached: &mut HashMap<usize, Vec<LoopReport>>,
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
+        if !reached.contains_key(&level) {
+            let interpreted = ["--tier=interp".to_owned()];
+            let report = self.compare(case, level, &interpreted, outcome)?;
+            reached.insert(level, report.map_or(Vec::new(), |r| r.loops));
+        }
+        let mut loops = Loops::new(from, &reached[&level]);
+        for _ in 0..self.turns {
+            let (chosen, is_alone) = loops.next();
+            if chosen.is_empty() || outcome.failure.is_some() {
+                break;
+            }
+            let options = loops::options(&chosen, from, is_alone);
+            let Some(report) = self.compare(case, level, &options, outcome)? else {
+                break;
+            };
+            loops.learn(&chosen, &report);
+        }
+        loops.give_up();
+        if let (Some((function, block)), None) = (loops.missed.first(), &outcome.failure) {
+            let place = [(function.clone(), *block)];
+            let options = loops::options(&place, from, true);
+            let arguments = self.arguments(case, level, outcome.mode, &options)?;
+            let difference = format!(
+                "{} of {} loops that go round were not left, the first: {function} at block {block}",
+                loops.missed.len(),
+                loops.reached
+            );
+            outcome.failure =
+                Some(self.failure(case, outcome.mode, level, difference, &arguments, &[]));
+        }
+        outcome.loops = Some(loops);
+        Ok(())
+    }
+
+    fn arguments(
+        &self,
+        case: &Case<'_>,
+        level: usize,
+        mode: Mode,
+        more: &[String],
+    ) -> Result<Vec<String>, String> {
+        let bitcode = case.program.bitcode(level, case.folder)?;
+        let mut arguments = mode.arguments(&case.program.name, self.round);
+        arguments.extend_from_slice(more);
+        arguments.extend([
+            format!("--argv0={}", case.native.display()),
+            bitcode.display().to_string(),
+            "--".to_owned(),
+        ]);
+        Ok(arguments)
+    }
+
+    /// Runs a program once, and adds what came of it. Gives the engine's report, if there is one.
     fn compare(
         &self,
-        program: &Program,
+        case: &Case<'_>,
+        level: usize,
+        more: &[String],
+        outcome: &mut Outcome,
+    ) -> Result<Option<ProfileReport>, String> {
+        let mode = outcome.mode;
+        let arguments = self.arguments(case, level, mode, more)?;
+        let file = case.folder.join("report.json");
+        let _ = std::fs::remove_file(&file);
+        let mut with_report = vec![format!("--report-json={}", file.display())];
+        with_report.extend_from_slice(&arguments);
+        let start = Instant::now();
+        let got = self.run(LIMIT, &self.exec, &with_report, case.folder)?;
+        outcome.runs += 1;
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let report = match text.as_str() {
+            "" => None,
+            text => Some(ProfileReport::from_json(text).map_err(|e| e.to_string())?),
+        };
+        match &report {
+            Some(report) => {
+                outcome.unsupported += report.totals.unsupported;
+                outcome.compiles += report.totals.compiles;
+                outcome.osr_entries += report.totals.osr_entries;
+            }
+            None => outcome.silent += 1,
+        }
+        let difference = difference(&case.expected, &got, start)
+            .or_else(|| broken(mode.promise, report.as_ref()));
+        if let (Some(difference), None) = (difference, &outcome.failure) {
+            let _ = std::fs::write(case.folder.join("expected.txt"), &case.expected.stdout);
+            let _ = std::fs::write(
+                case.folder.join(format!("got.{}.txt", mode.name)),
+                &got.stdout,
+            );
+            outcome.failure =
+                Some(self.failure(case, mode, level, difference, &arguments, &got.stderr));
+        }
+        Ok(report)
+    }
+
+    fn failure(
+        &self,
+        case: &Case<'_>,
         mode: Mode,
         level: usize,
-        bitcode: &Path,
-        expected: &Output,
-        folder: &Path,
-    ) -> Result<Option<Failure>, String> {
-        let mut arguments = mode.arguments(&program.name, self.round);
-        arguments.extend([bitcode.display().to_string(), "--".to_owned()]);
-        let start = Instant::now();
-        let got = self.run(LIMIT, &self.exec, &arguments, folder)?;
-        let Some(difference) = difference(expected, &got, start) else {
-            return Ok(None);
-        };
-        let _ = std::fs::write(folder.join("expected.txt"), &expected.stdout);
-        let _ = std::fs::write(folder.join(format!("got.{}.txt", mode.name)), &got.stdout);
-        let stderr = String::from_utf8_lossy(&got.stderr)
-            .lines()
-            .take(3)
-            .map(str::to_owned)
-            .collect();
-        let command = format!(
-            "{} {} {} < {}",
-            self.exec.display(),
-            arguments.join(" "),
-            ARGUMENTS.join(" "),
-            self.input.display()
-        );
-        Ok(Some(Failure {
-            program: program.name.clone(),
+        difference: String,
+        arguments: &[String],
+        stderr: &[u8],
+    ) -> Failure {
+        let stderr = String::from_utf8_lossy(stderr);
+        Failure {
+            program: case.program.name.clone(),
             mode: Some(mode),
-            bitcode: program.level(level),
+            bitcode: case.program.level(level),
             difference,
-            stderr,
+            stderr: stderr.lines().take(3).map(str::to_owned).collect(),
             round: self.round,
-            command,
-        }))
+            command: format!(
+                "{} {} {} < {}",
+                self.exec.display(),
+                arguments.join(" "),
+                ARGUMENTS.join(" "),
+                self.input.display()
+            ),
+        }
     }
 
     /// Runs a file under `timeout`, which ends with the same signal if the file does.
@@ -193,6 +341,42 @@ fn built() -> Result<PathBuf, String> {
     Ok(profile.join("bareflow-exec"))
 }
 
+/// What the report says of handlers of the end: the compiler stops before they run.
+const LATE: &str = "first called when the program was ending";
+
+/// What a run was to show and did not, in words. A program that is ended by a signal or by `_exit` tells nothing.
+fn broken(promise: Promise, report: Option<&ProfileReport>) -> Option<String> {
+    let report = report?;
+    let totals = &report.totals;
+    if totals.failures > 0 {
+        let failed = |f: &&engine::profile::FunctionReport| f.tiers.iter().any(|t| t.failures > 0);
+        let states = report.functions.iter().filter(failed);
+        let states: Vec<String> = states.map(|f| format!("{}: {}", f.name, f.state)).collect();
+        let (n, states) = (totals.failures, states.join("; "));
+        return Some(format!("{n} compiles failed: {states}"));
+    }
+    let mut ran = report.functions.iter().filter(|f| f.ran());
+    match promise {
+        Promise::Interpreted => ran
+            .find(|f| f.unsupported.is_none() && (f.tier != Tier::Interp || f.osr_entries > 0))
+            .map(|f| {
+                format!(
+                    "{} is at {} where all is interpreted: {}",
+                    f.name, f.tier, f.state
+                )
+            }),
+        Promise::Reaches(tier) => {
+            let main = report.functions.iter().find(|f| f.name == "main");
+            if !main.is_some_and(|f| f.ran()) {
+                return Some("main was not counted".to_owned());
+            }
+            ran.find(|f| f.tier != tier && f.unsupported.is_none() && !f.state.contains(LATE))
+                .map(|f| format!("{} is at {}, not at {tier}: {}", f.name, f.tier, f.state))
+        }
+        _ => None,
+    }
+}
+
 /// The first difference, in words.
 fn difference(expected: &Output, got: &Output, start: Instant) -> Option<String> {
     if got.status.code() == Some(TIMED_OUT) && expected.status.code() != Some(TIMED_OUT) {
@@ -226,8 +410,14 @@ fn difference(expected: &Output, got: &Output, start: Instant) -> Option<String>
             show(&want)
         ));
     }
-    (end(expected.status) != end(got.status))
-        .then(|| format!("{} instead of {}", end(got.status), end(expected.status)))
+    if end(expected.status) != end(got.status) {
+        return Some(format!(
+            "{} instead of {}",
+            end(got.status),
+            end(expected.status)
+        ));
+    }
+    (expected.stderr != got.stderr).then(|| "other standard error".to_owned())
 }
 
 fn end(status: ExitStatus) -> String {
