@@ -7,6 +7,7 @@ use crate::programs::{Language, Program, done};
 use crate::report::Failure;
 use engine::profile::{LoopReport, ProfileReport, Tier};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -162,12 +163,15 @@ impl Runner {
         reached: &mut HashMap<usize, Vec<LoopReport>>,
         outcome: &mut Outcome,
     ) -> Result<(), String> {
-        if !reached.contains_key(&level) {
-            let interpreted = ["--tier=interp".to_owned()];
-            let report = self.compare(case, level, &interpreted, outcome)?;
-            reached.insert(level, report.map_or(Vec::new(), |r| r.loops));
-        }
-        let mut loops = Loops::new(from, &reached[&level]);
+        let reached = match reached.entry(level) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let interpreted = ["--tier=interp".to_owned()];
+                let report = self.compare(case, level, &interpreted, outcome)?;
+                unknown.insert(report.map_or(Vec::new(), |r| r.loops))
+            }
+        };
+        let mut loops = Loops::new(from, reached);
         for _ in 0..self.turns {
             let (chosen, is_alone) = loops.next();
             if chosen.is_empty() || outcome.failure.is_some() {
