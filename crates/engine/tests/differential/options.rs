@@ -12,9 +12,11 @@ const GENERATED: usize = 170;
 /// The same in the part that `cargo test` runs.
 const GENERATED_IN_PART: usize = 15;
 const RUST_IN_PART: usize = 5;
-/// Runs of a program in which loops are left, in each mode that does so.
-const TURNS: usize = 40;
-const TURNS_IN_PART: usize = 4;
+/// Runs of a program in which loops are left, in each mode that does so: each leaves one loop of every function.
+const TURNS: usize = 12;
+const TURNS_IN_PART: usize = 3;
+/// The same of a Rust program, which brings a library of functions with few loops along and compiles for a second.
+const RUST_TURNS: usize = 2;
 
 const HELP: &str = "\
 usage: ./x differential [OPTIONS]
@@ -159,11 +161,12 @@ impl Options {
     }
 
     /// Most runs of a program in which loops are left, in a mode.
-    pub fn turns(&self) -> usize {
-        if self.full || self.filter.is_some() {
-            TURNS
-        } else {
-            TURNS_IN_PART
+    pub fn turns(&self, language: Language) -> usize {
+        let is_full = self.full || self.filter.is_some();
+        let turns = if is_full { TURNS } else { TURNS_IN_PART };
+        match language {
+            Language::Rust => turns.min(RUST_TURNS),
+            Language::C | Language::Csmith => turns,
         }
     }
 

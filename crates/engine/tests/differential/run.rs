@@ -73,8 +73,7 @@ pub struct Runner {
     exec: PathBuf,
     folder: PathBuf,
     input: PathBuf,
-    round: u32,
-    turns: usize,
+    options: Options,
 }
 
 impl Runner {
@@ -94,8 +93,7 @@ impl Runner {
             },
             folder,
             input,
-            round: options.round,
-            turns: options.turns(),
+            options: options.clone(),
         })
     }
 
@@ -136,7 +134,7 @@ impl Runner {
         let mut reached = HashMap::new();
         for mode in in_modes {
             let mut outcome = Outcome::new(*mode);
-            for level in mode.levels(&program.name, self.round, program.levels()) {
+            for level in mode.levels(&program.name, self.options.round, program.levels()) {
                 match mode.promise {
                     Promise::Leaves(from) => {
                         self.leave_loops(&case, from, level, &mut reached, &mut outcome)?;
@@ -172,7 +170,7 @@ impl Runner {
             }
         };
         let mut loops = Loops::new(from, reached);
-        for _ in 0..self.turns {
+        for _ in 0..self.options.turns(case.program.language) {
             let (chosen, is_alone) = loops.next();
             if chosen.is_empty() || outcome.failure.is_some() {
                 break;
@@ -208,7 +206,7 @@ impl Runner {
         more: &[String],
     ) -> Result<Vec<String>, String> {
         let bitcode = case.program.bitcode(level, case.folder)?;
-        let mut arguments = mode.arguments(&case.program.name, self.round);
+        let mut arguments = mode.arguments(&case.program.name, self.options.round);
         arguments.extend_from_slice(more);
         arguments.extend([
             format!("--argv0={}", case.native.display()),
@@ -278,7 +276,7 @@ impl Runner {
             bitcode: case.program.level(level),
             difference,
             stderr: stderr.lines().take(3).map(str::to_owned).collect(),
-            round: self.round,
+            round: self.options.round,
             command: format!(
                 "{} {} {} < {}",
                 self.exec.display(),
