@@ -117,12 +117,7 @@ mod tests {
                 offset: which * (rows * columns * 4) as u64,
                 bytes: (rows * columns * 4) as u64,
             };
-            Matrix::load(
-                &SliceSource(&bytes),
-                &info,
-                &mut llama_matmul::Readers::new(1),
-            )
-            .unwrap()
+            Matrix::load(&SliceSource(&bytes), &info, 1, &mut Vec::new()).unwrap()
         };
         let (gate, up) = (load(0), load(1));
         let value = |i: usize| (i as f32 * 0.7).fract() - 0.4;

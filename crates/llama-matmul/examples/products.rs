@@ -7,7 +7,7 @@
 use std::time::Instant;
 
 use guest::parallel;
-use llama_matmul::{Activations, Matrix, Readers, multiply};
+use llama_matmul::{Activations, Matrix, multiply};
 use llama_model::{ReadError, Source, TensorFormat, TensorInfo};
 
 /// A file of some repeated bytes.
@@ -48,7 +48,7 @@ fn main() {
             offset: 0,
             bytes: (rows * format.row_bytes(columns).unwrap_or(0)) as u64,
         };
-        match Matrix::load(&Noise, &info, &mut Readers::new(1)) {
+        match Matrix::load(&Noise, &info, 1, &mut Vec::new()) {
             Ok(matrix) => matrix,
             Err(error) => {
                 eprintln!("error: {error}");

@@ -29,5 +29,5 @@ mod tests;
 
 pub use activations::{Activations, Encoding};
 pub use layout::GROUP_ROWS;
-pub use matrix::{Matrix, MatrixError, Readers};
+pub use matrix::{Matrix, MatrixError};
 pub use product::multiply;

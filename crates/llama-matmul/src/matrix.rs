@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use guest::buffer::Buffer;
 use guest::parallel;
@@ -50,65 +49,8 @@ pub enum MatrixError {
     },
 }
 
-/// Bytes that a thread reads from the file at a time, about.
-const READ_BYTES: usize = 1 << 18;
-
-/// Threads that load tensors, each with memory for what it reads; one tensor after the other can use them.
-#[derive(Debug)]
-pub struct Readers(Vec<Buffer<u8>>);
-
-impl Readers {
-    /// So many threads, at least one.
-    #[must_use]
-    pub fn new(threads: usize) -> Self {
-        Readers((0..threads.max(1)).map(|_| Buffer::empty()).collect())
-    }
-
-    /// Sees to it that each has so many bytes; the error is the number that could not be had.
-    fn prepare(&mut self, bytes: usize) -> Result<(), usize> {
-        for scratch in self.0.iter_mut().filter(|s| s.len() < bytes) {
-            *scratch = Buffer::uncleared(bytes).map_err(|e| e.bytes)?;
-        }
-        Ok(())
-    }
-}
-
-/// What one thread loads of a tensor.
-struct Part<'a> {
-    rows: Range<usize>,
-    /// Where they go.
-    groups: &'a mut [u8],
-    scratch: &'a mut Buffer<u8>,
-    read: Result<(), ReadError>,
-}
-
-impl Part<'_> {
-    fn load<S: Source + ?Sized>(
-        &mut self,
-        source: &S,
-        info: &TensorInfo,
-        row_bytes: usize,
-        group_bytes: usize,
-    ) -> Result<(), ReadError> {
-        let sixteen = GROUP_ROWS * row_bytes;
-        let at_once = (READ_BYTES / sixteen).max(1);
-        let places = self.groups.chunks_mut(at_once * group_bytes);
-        for (first, groups) in self.rows.clone().step_by(at_once * GROUP_ROWS).zip(places) {
-            let count = (at_once * GROUP_ROWS).min(self.rows.end - first);
-            let chunk = &mut self.scratch[..count * row_bytes];
-            source.read_at(info.offset + (first * row_bytes) as u64, chunk)?;
-            for (rows, group) in chunk
-                .chunks(sixteen)
-                .zip(groups.chunks_exact_mut(group_bytes))
-            {
-                for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
-                    put_row(info.format, row, lane, group);
-                }
-            }
-        }
-        Ok(())
-    }
-}
+/// Bytes read from the file at a time, about.
+const READ_BYTES: usize = 1 << 20;
 
 /// `rows` x `columns` weights in the layout of [`crate::layout`].
 ///
@@ -123,15 +65,16 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Reads a tensor. Each thread of `readers` reads a part of the rows, some at a time, and puts them in their place, so
-    /// that the disk works while others compute.
+    /// Reads a tensor, a megabyte at a time, into `scratch`, which the next tensor can use as well; `threads` threads put
+    /// what was read in its place.
     ///
     /// # Errors
     /// [`MatrixError`] with the tensor's name.
-    pub fn load<S: Source + Sync + ?Sized>(
+    pub fn load<S: Source + ?Sized>(
         source: &S,
         info: &TensorInfo,
-        readers: &mut Readers,
+        threads: usize,
+        scratch: &mut Vec<u8>,
     ) -> Result<Self, MatrixError> {
         let shape = || MatrixError::Shape {
             name: info.name.clone(),
@@ -156,35 +99,36 @@ impl Matrix {
             data[last..].fill(0);
         }
 
-        let sixteen = GROUP_ROWS * row_bytes;
-        let groups_at_once = (READ_BYTES / sixteen).max(1);
-        let most = (groups_at_once * sixteen).min(rows * row_bytes);
-        readers.prepare(most).map_err(memory)?;
-        let threads = readers.0.len().min(rows.div_ceil(GROUP_ROWS)).max(1);
-        let mut rest = &mut data[..];
-        let mut parts: Vec<Part<'_>> = Vec::new();
-        for (index, scratch) in readers.0.iter_mut().take(threads).enumerate() {
-            let range = parallel::part(rows, GROUP_ROWS, index, threads);
-            let (groups, behind) =
-                rest.split_at_mut(range.len().div_ceil(GROUP_ROWS) * group_bytes);
-            rest = behind;
-            parts.push(Part {
-                rows: range,
-                groups,
-                scratch,
-                read: Ok(()),
+        let groups_at_once = (READ_BYTES / (row_bytes * GROUP_ROWS)).max(1);
+        let rows_at_once = (groups_at_once * GROUP_ROWS).min(rows).max(1);
+        let chunk_bytes = rows_at_once * row_bytes;
+        if let Some(more) = chunk_bytes.checked_sub(scratch.len()) {
+            scratch
+                .try_reserve_exact(more)
+                .map_err(|_| memory(chunk_bytes))?;
+            scratch.resize(chunk_bytes, 0);
+        }
+        let places = data.chunks_mut(groups_at_once * group_bytes);
+        for (first, groups) in (0..rows).step_by(rows_at_once).zip(places) {
+            let count = rows_at_once.min(rows - first);
+            let chunk = &mut scratch[..count * row_bytes];
+            source
+                .read_at(info.offset + (first * row_bytes) as u64, chunk)
+                .map_err(|error| MatrixError::Read {
+                    name: info.name.clone(),
+                    error,
+                })?;
+            let chunk = &*chunk;
+            parallel::split(threads, group_bytes, groups, |range, groups| {
+                let sixteen = GROUP_ROWS * row_bytes;
+                let from = chunk[range.start / group_bytes * sixteen..].chunks(sixteen);
+                for (rows, group) in from.zip(groups.chunks_exact_mut(group_bytes)) {
+                    for (lane, row) in rows.chunks_exact(row_bytes).enumerate() {
+                        put_row(format, row, lane, group);
+                    }
+                }
             });
         }
-        parallel::split(threads, 1, &mut parts, |_, parts| {
-            for part in parts {
-                part.read = part.load(source, info, row_bytes, group_bytes);
-            }
-        });
-        let read = parts.into_iter().try_for_each(|part| part.read);
-        read.map_err(|error| MatrixError::Read {
-            name: info.name.clone(),
-            error,
-        })?;
         Ok(Matrix {
             format,
             rows,

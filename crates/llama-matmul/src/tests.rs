@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use guest::simd::{f16_from_f32, f16_to_f32};
 use llama_model::{SliceSource, TensorFormat, TensorInfo};
 
-use crate::{Activations, Matrix, MatrixError, Readers, multiply};
+use crate::{Activations, Matrix, MatrixError, multiply};
 
 /// Repeatable numbers (xorshift).
 struct Random(u64);
@@ -68,7 +68,7 @@ impl File {
     }
 
     fn load(&self) -> Matrix {
-        Matrix::load(&SliceSource(&self.bytes), &self.info, &mut Readers::new(2)).unwrap()
+        Matrix::load(&SliceSource(&self.bytes), &self.info, 2, &mut Vec::new()).unwrap()
     }
 
     fn blocks(&self, row: usize) -> impl Iterator<Item = &[u8]> {
@@ -286,7 +286,7 @@ fn damaged_records_are_errors() {
     let mut file = File::new(TensorFormat::Q4_1, 16, 64, 4);
     file.info.bytes -= 1;
     let load = |f: &File| {
-        Matrix::load(&SliceSource(&f.bytes), &f.info, &mut Readers::new(1))
+        Matrix::load(&SliceSource(&f.bytes), &f.info, 1, &mut Vec::new())
             .map(|_| ())
             .unwrap_err()
     };
@@ -302,28 +302,6 @@ fn damaged_records_are_errors() {
         load(&file),
         MatrixError::OutOfMemory { .. } | MatrixError::Shape { .. }
     ));
-}
-
-#[test]
-fn threads_load_the_same_and_tell_what_they_could_not_read() {
-    // Several reads for each thread, the last of them short.
-    let mut file = File::new(TensorFormat::F16, 1003, 640, 5);
-    let load = |f: &File, threads| {
-        Matrix::load(&SliceSource(&f.bytes), &f.info, &mut Readers::new(threads))
-    };
-    let single = load(&file, 1).unwrap();
-    let mut used = Readers::new(3);
-    for _ in 0..2 {
-        let again = Matrix::load(&SliceSource(&file.bytes), &file.info, &mut used).unwrap();
-        assert!(*again.data == *single.data);
-    }
-    file.bytes.pop();
-    for threads in 1..4 {
-        assert!(matches!(
-            load(&file, threads),
-            Err(MatrixError::Read { .. })
-        ));
-    }
 }
 
 /// What lies beside the rows of the last group is zero, whatever the memory held before.

@@ -19,8 +19,8 @@ pub enum Input {
 
 /// Console, files, clock.
 pub trait Machine {
-    /// An open file, which several threads may read.
-    type File: Source + Sync;
+    /// An open file.
+    type File: Source;
 
     /// Shows text.
     fn write(&self, text: &str);

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 use guest::buffer::OutOfMemory;
 use llama_attention::{KvCache, Rope, Shape, attend};
 use llama_feedforward::gate_up;
-use llama_matmul::{Activations, Matrix, Readers, multiply};
+use llama_matmul::{Activations, Matrix, multiply};
 use llama_model::{
     Model, ModelConfig, OUTPUT_NORM, ROPE_FACTORS, Source, TOKEN_EMBEDDING, TensorInfo,
 };
@@ -147,7 +147,7 @@ impl Transformer {
     ///
     /// # Errors
     /// A read fails or memory is short; the text says which tensor and what to do.
-    pub fn load<S: Source + Sync>(
+    pub fn load<S: Source>(
         source: &S,
         model: &Model,
         context: usize,
@@ -166,10 +166,10 @@ impl Transformer {
         let (query_dim, kv_dim) = (config.query_dim(), config.kv_dim());
         let total = model.tensors.bytes();
         let mut done = 0;
-        let mut readers = Readers::new(threads);
+        let mut scratch = Vec::new();
         let mut matrix = |info: &TensorInfo| {
-            let matrix =
-                Matrix::load(source, info, &mut readers).map_err(|error| error.to_string())?;
+            let matrix = Matrix::load(source, info, threads, &mut scratch)
+                .map_err(|error| error.to_string())?;
             done += info.bytes;
             progress(done, total);
             Ok::<_, String>(matrix)
