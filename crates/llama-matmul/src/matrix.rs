@@ -68,6 +68,9 @@ impl Matrix {
     /// Reads a tensor, a megabyte at a time, into `scratch`, which the next tensor can use as well; `threads` threads put
     /// what was read in its place.
     ///
+    /// One thread reads. When all did, they waited in turns for the disk, on processors that the device needs under an
+    /// emulator: loading took more than twice as long.
+    ///
     /// # Errors
     /// [`MatrixError`] with the tensor's name.
     pub fn load<S: Source + ?Sized>(
