@@ -68,7 +68,7 @@ pub fn bench(_: &Paths, programs: &Programs, table: &mut Table) -> Result<()> {
         "longest pause for a function's decoded form, by the trace",
         others,
         "ms",
-        Bar::Most(BAR_MS),
+        Bar::None,
     );
     table.add(
         "pauses",
