@@ -7,6 +7,22 @@ use thiserror::Error;
 
 use crate::{ReadError, TensorFormat};
 
+/// Most of a name from a file that a message repeats, in characters.
+const QUOTED: usize = 64;
+
+/// A name from the file as it may stand in a message: a damaged one is long, or would move the console's cursor.
+fn quoted(name: &str) -> String {
+    let mut quoted: String = name
+        .chars()
+        .take(QUOTED)
+        .flat_map(char::escape_debug)
+        .collect();
+    if name.chars().nth(QUOTED).is_some() {
+        quoted.push_str("...");
+    }
+    quoted
+}
+
 /// Why a file is not a model we can run.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum ModelError {
@@ -57,13 +73,13 @@ pub enum ModelError {
         offset: u64,
     },
     /// The file's tensor is not there.
-    #[error("the model has no tensor `{name}`: it is incomplete or of another architecture")]
+    #[error("the model has no tensor `{name}`: it is incomplete or of another architecture", name = quoted(.name))]
     MissingTensor {
         /// The name looked for.
         name: String,
     },
     /// A tensor has another shape than the configuration says.
-    #[error("tensor `{name}` has shape {found:?}, the configuration needs {expected:?}")]
+    #[error("tensor `{name}` has shape {found:?}, the configuration needs {expected:?}", name = quoted(.name))]
     TensorShape {
         /// The tensor.
         name: String,
@@ -73,7 +89,7 @@ pub enum ModelError {
         expected: Vec<usize>,
     },
     /// Two tensors have one name.
-    #[error("tensor `{name}` is in the file twice: the file is damaged")]
+    #[error("tensor `{name}` is in the file twice: the file is damaged", name = quoted(.name))]
     DuplicateTensor {
         /// The name.
         name: String,
@@ -137,7 +153,7 @@ pub enum ModelError {
     )]
     Llama2cVersion,
     /// Something is wrong with the value of a key.
-    #[error("key `{key}`: {error}")]
+    #[error("key `{key}`: {error}", key = quoted(.key))]
     InKey {
         /// The key.
         key: String,
@@ -145,7 +161,7 @@ pub enum ModelError {
         error: Box<ModelError>,
     },
     /// A key is in the file twice.
-    #[error("key `{key}` is in the file twice: the file is damaged")]
+    #[error("key `{key}` is in the file twice: the file is damaged", key = quoted(.key))]
     DuplicateKey {
         /// The key.
         key: String,
@@ -157,7 +173,7 @@ pub enum ModelError {
         key: &'static str,
     },
     /// A value has a type it must not have.
-    #[error("key `{key}` is {found}, expected {expected}")]
+    #[error("key `{key}` is {found}, expected {expected}", key = quoted(.key))]
     WrongType {
         /// The key.
         key: String,
@@ -184,7 +200,8 @@ pub enum ModelError {
     },
     /// A tensor has no or more than four dimensions, an empty one, or more numbers than can be addressed.
     #[error(
-        "tensor `{name}` (record at offset {record_offset}) has an impossible shape: the file is damaged"
+        "tensor `{name}` (record at offset {record_offset}) has an impossible shape: the file is damaged",
+        name = quoted(.name)
     )]
     BadShape {
         /// The tensor.
@@ -195,7 +212,8 @@ pub enum ModelError {
     /// A tensor is stored in a format we do not read.
     #[error(
         "tensor `{name}` is stored as {ggml_name} (number {number}); supported are F32, F16, Q8_0, \
-         Q4_0, Q4_1 and Q6_K: requantise the model, for example `llama-quantize model.gguf out.gguf Q4_0`"
+         Q4_0, Q4_1 and Q6_K: requantise the model, for example `llama-quantize model.gguf out.gguf Q4_0`",
+        name = quoted(.name)
     )]
     UnsupportedFormat {
         /// The tensor.
@@ -207,7 +225,8 @@ pub enum ModelError {
     },
     /// A row is not a whole number of blocks.
     #[error(
-        "tensor `{name}`: rows of {columns} numbers cannot be stored as {format}: the file is damaged"
+        "tensor `{name}`: rows of {columns} numbers cannot be stored as {format}: the file is damaged",
+        name = quoted(.name)
     )]
     PartialBlock {
         /// The tensor.
@@ -219,7 +238,8 @@ pub enum ModelError {
     },
     /// A tensor does not start at a multiple of the alignment.
     #[error(
-        "tensor `{name}` starts at {offset} of the data, not a multiple of {alignment}: the file is damaged"
+        "tensor `{name}` starts at {offset} of the data, not a multiple of {alignment}: the file is damaged",
+        name = quoted(.name)
     )]
     Misaligned {
         /// The tensor.
@@ -232,7 +252,8 @@ pub enum ModelError {
     /// A tensor goes beyond the end of the file.
     #[error(
         "tensor `{name}` (record at offset {record_offset}) needs {bytes} bytes at {offset} of the \
-         data, which has {data_bytes}: the file is truncated; fetch it again"
+         data, which has {data_bytes}: the file is truncated; fetch it again",
+        name = quoted(.name)
     )]
     TensorOutside {
         /// The tensor.
@@ -249,7 +270,8 @@ pub enum ModelError {
     /// The tensors together are longer than the data.
     #[error(
         "with tensor `{name}` the tensors need {total} bytes but the data has {data_bytes}: \
-         they overlap, the file is damaged"
+         they overlap, the file is damaged",
+        name = quoted(.name)
     )]
     TensorsOverlap {
         /// The tensor at which it was noticed.
@@ -262,14 +284,15 @@ pub enum ModelError {
     /// A tensor that a Llama network does not have.
     #[error(
         "the model has a tensor `{name}` that the llama architecture as supported here does not use \
-         (biases and experts are not supported)"
+         (biases and experts are not supported)",
+        name = quoted(.name)
     )]
     UnexpectedTensor {
         /// The tensor.
         name: String,
     },
     /// A norm that is not F32.
-    #[error("tensor `{name}` is stored as {found}; norms must be F32, as llama.cpp writes them")]
+    #[error("tensor `{name}` is stored as {found}; norms must be F32, as llama.cpp writes them", name = quoted(.name))]
     NormFormat {
         /// The tensor.
         name: String,
@@ -278,7 +301,8 @@ pub enum ModelError {
     },
     /// Another architecture.
     #[error(
-        "the model's architecture is `{found}`; supported is `llama` (Llama, TinyLlama, SmolLM2, Mistral)"
+        "the model's architecture is `{found}`; supported is `llama` (Llama, TinyLlama, SmolLM2, Mistral)",
+        found = quoted(.found)
     )]
     Architecture {
         /// `general.architecture`.
@@ -289,7 +313,8 @@ pub enum ModelError {
     Experts,
     /// A tokenizer we do not have.
     #[error(
-        "tokenizer `{found}` is not supported; supported are `llama` (SentencePiece) and `gpt2` (byte-level BPE)"
+        "tokenizer `{found}` is not supported; supported are `llama` (SentencePiece) and `gpt2` (byte-level BPE)",
+        found = quoted(.found)
     )]
     UnsupportedTokenizer {
         /// `tokenizer.ggml.model`.
@@ -298,10 +323,48 @@ pub enum ModelError {
     /// A stretching of positions we do not have.
     #[error(
         "rope scaling `{found}` is not supported; supported are none, linear, and Llama 3's factors \
-         (tensor rope_freqs.weight)"
+         (tensor rope_freqs.weight)",
+        found = quoted(.found)
     )]
     RopeScaling {
         /// `llama.rope.scaling.type`.
         found: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::borrow::ToOwned;
+    use alloc::string::ToString;
+
+    #[test]
+    fn names_of_damaged_files_stay_short_and_printable() {
+        let key = "a\u{1b}[2J\n".to_owned() + &"\u{0}".repeat(10_000);
+        let error = ModelError::InKey {
+            key: key.clone(),
+            error: Box::new(ModelError::BadFloat {
+                what: "theta",
+                found: 0.0,
+            }),
+        };
+        let text = error.to_string();
+        assert!(text.starts_with("key `a\\u{1b}[2J\\n\\0") && text.contains("...`: theta is 0"));
+        assert!(
+            text.len() < 500 && !text.contains(char::is_control),
+            "{text}"
+        );
+        for error in [
+            ModelError::DuplicateTensor { name: key.clone() },
+            ModelError::DuplicateKey { key: key.clone() },
+            ModelError::Architecture { found: key.clone() },
+            ModelError::UnsupportedTokenizer { found: key },
+        ] {
+            assert!(error.to_string().len() < 500, "{error}");
+        }
+        let plain = ModelError::MissingTensor {
+            name: "blk.0.attn_q.weight".to_owned(),
+        };
+        assert!(plain.to_string().contains("`blk.0.attn_q.weight`"));
+    }
 }
