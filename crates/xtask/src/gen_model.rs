@@ -23,6 +23,8 @@ pub enum Kind {
     TinyLlama,
     /// A model of 2 layers for tests
     Tiny,
+    /// The same with TinyLlama's tokens and chat form, 5 MB in Q4_0
+    TinyChat,
 }
 
 /// Writes a model of random weights to `out`. `vocabulary` is a GGUF file to take TinyLlama's
@@ -44,18 +46,27 @@ pub fn write(kind: Kind, format: &str, vocabulary: &Path, seed: u64, out: &Path)
     };
     match kind {
         Kind::Tiny => file.write_all(&synthetic::tiny(format, true, seed))?,
-        Kind::TinyLlama => {
+        Kind::TinyLlama | Kind::TinyChat => {
             let mut writer = GgufWriter::new();
             copy_vocabulary(&mut writer, vocabulary)?;
             writer.text("tokenizer.chat_template", ZEPHYR);
-            let output = Some(TensorFormat::Q6_K);
-            synthetic::declare(&mut writer, &Shape::TINY_LLAMA, format, format, output);
+            let (shape, output) = match kind {
+                Kind::TinyLlama => (Shape::TINY_LLAMA, Some(TensorFormat::Q6_K)),
+                _ => (TINY_CHAT, None),
+            };
+            synthetic::declare(&mut writer, &shape, format, format, output);
             stream(&writer, seed, &mut file)?;
         }
     }
     file.flush()
         .with_context(|| format!("cannot write {}", out.display()))
 }
+
+/// Of [`Kind::TinyChat`].
+const TINY_CHAT: Shape = Shape {
+    vocab_size: Shape::TINY_LLAMA.vocab_size,
+    ..Shape::TINY
+};
 
 /// The template of TinyLlama-1.1B-Chat.
 const ZEPHYR: &str = "{% for message in messages %}\n{% if message['role'] == 'user' %}\n\

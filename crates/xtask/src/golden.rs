@@ -24,7 +24,8 @@ pub struct Place {
     pub options: &'static [&'static str],
 }
 
-const HOSTED: Place = Place {
+/// As a Linux process.
+pub const HOSTED: Place = Place {
     name: "hosted",
     options: &["--hosted"],
 };
