@@ -31,6 +31,8 @@ pub struct Loops {
     /// Reasons, and how often.
     pub refused: BTreeMap<String, usize>,
     pub missed: Vec<Place>,
+    /// Not left, and loops that go round by chance: where threads wait for one another.
+    pub by_chance: usize,
     pub left_out: usize,
     pub reached: usize,
 }
@@ -89,6 +91,18 @@ impl Loops {
         }
     }
 
+    /// Another run of the interpreter: loops that do not go round in every one need not be left.
+    pub fn compare(&mut self, seen: &[LoopReport]) {
+        let goes_round = |(function, block): &Place| {
+            let is_it =
+                |l: &LoopReport| l.looks > 0 && l.function == *function && l.block == *block;
+            seen.iter().any(is_it)
+        };
+        let all = self.missed.len();
+        self.missed.retain(goes_round);
+        self.by_chance += all - self.missed.len();
+    }
+
     /// No more runs.
     pub fn give_up(&mut self) {
         self.left_out += self.waiting.len() + self.alone.len();
@@ -101,6 +115,7 @@ impl Loops {
         self.reached += other.reached;
         self.entered += other.entered;
         self.elsewhere += other.elsewhere;
+        self.by_chance += other.by_chance;
         self.left_out += other.left_out;
         self.missed.extend(other.missed.iter().cloned());
         for (reason, n) in &other.refused {

@@ -262,11 +262,12 @@ impl Report {
             };
             let loops = &told.loops;
             println!(
-                "{}: {} of {} reached loop headers entered from {tier}, {} only from elsewhere, {} never, {} left out",
+                "{}: {} of {} reached loop headers entered from {tier}, {} only from elsewhere, {} by chance, {} never, {} left out",
                 mode.name,
                 loops.entered,
                 loops.reached,
                 loops.elsewhere,
+                loops.by_chance,
                 loops.missed.len(),
                 loops.left_out
             );

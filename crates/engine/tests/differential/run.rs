@@ -27,6 +27,8 @@ const ARGUMENTS: [&str; 3] = ["alpha", "42", "-7"];
 const NATIVE_LIMIT: u32 = 2;
 /// Under the engine, in seconds: the interpreter is slow where bitcode was not optimised, and tests share processors.
 const LIMIT: u32 = 120;
+/// Runs in which a loop that was not left must go round each time, to be one that should have been.
+const CHANCES: usize = 10;
 /// What `timeout` ends with when the time is over.
 const TIMED_OUT: i32 = 124;
 
@@ -169,7 +171,7 @@ impl Runner {
                 unknown.insert(report.map_or(Vec::new(), |r| r.loops))
             }
         };
-        let mut loops = Loops::new(from, reached);
+        let mut loops = Loops::new(from, reached.as_slice());
         for _ in 0..self.options.turns(case.program.language) {
             let (chosen, is_alone) = loops.next();
             if chosen.is_empty() || outcome.failure.is_some() {
@@ -182,6 +184,14 @@ impl Runner {
             loops.learn(&chosen, &report);
         }
         loops.give_up();
+        for _ in 0..CHANCES {
+            if loops.missed.is_empty() || outcome.failure.is_some() {
+                break;
+            }
+            let interpreted = ["--tier=interp".to_owned()];
+            let report = self.compare(case, level, &interpreted, outcome)?;
+            loops.compare(&report.map_or(Vec::new(), |r| r.loops));
+        }
         if let (Some((function, block)), None) = (loops.missed.first(), &outcome.failure) {
             let place = [(function.clone(), *block)];
             let options = loops::options(&place, from, true);
