@@ -16,8 +16,8 @@ use crate::paths::Paths;
 /// A tier that code stays in, and how it is measured.
 struct Mode {
     name: &'static str,
-    /// Programs climb by heat as they always do, but no further: a forced tier is made without what climbing needs. Nothing is
-    /// specialised: what profiling gains is another figure.
+    /// Programs climb by heat as they do by default, but no further: a forced tier is made without what climbing needs.
+    /// Nothing is specialised: what profiling gains is another figure.
     with: &'static [&'static str],
     /// The same without profiling and counters.
     without: &'static [&'static str],
@@ -35,8 +35,8 @@ const MODES: [Mode; 3] = [
     Mode {
         name: "O1",
         with: &[
-            "--thresholds=1,9,9999999999999,9999999999999",
-            "--loop-thresholds=1,9,9999999999999,9999999999999",
+            "--thresholds=10,100,9999999999999,9999999999999",
+            "--loop-thresholds=1000,10000,9999999999999,9999999999999",
             "--no-osr",
             "--no-specialise",
         ],
@@ -46,8 +46,8 @@ const MODES: [Mode; 3] = [
     Mode {
         name: "O2",
         with: &[
-            "--thresholds=1,9,99,9999999999999",
-            "--loop-thresholds=1,9,99,9999999999999",
+            "--thresholds=10,100,1000,9999999999999",
+            "--loop-thresholds=1000,10000,100000,9999999999999",
             "--no-osr",
             "--no-specialise",
         ],
