@@ -11,6 +11,7 @@ use llvm_sys::core::*;
 use llvm_sys::ir_reader::LLVMParseIRInContext2;
 use llvm_sys::linker::LLVMLinkModules2;
 use llvm_sys::prelude::*;
+use llvm_sys::target_machine::LLVMTargetMachineRef;
 use llvm_sys::transforms::pass_builder::*;
 use llvm_sys::{LLVMAttributeFunctionIndex, LLVMLinkage, LLVMVisibility};
 use std::collections::HashSet;
@@ -18,6 +19,16 @@ use std::ffi::c_char;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr;
+
+unsafe extern "C" {
+    fn bareflow_run_passes(
+        module: LLVMModuleRef,
+        pipeline: *const c_char,
+        length: usize,
+        machine: LLVMTargetMachineRef,
+        unrolls: bool,
+    ) -> *mut c_char;
+}
 
 /// Who can see a symbol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,23 +235,45 @@ impl<'c> Module<'c> {
         unsafe { llvm_sys::debuginfo::LLVMStripModuleDebugInfo(self.raw) != 0 }
     }
 
-    /// Runs a pass pipeline in `opt`'s notation, such as `default<O2>` or `globaldce`.
+    /// Runs a pass pipeline in `opt`'s notation, such as `default<O2>` or `globaldce`. LLVM's passes, but one that compares
+    /// all accesses of a loop with one another leaves functions with very long blocks alone.
     pub fn run_passes(
         &mut self,
         pipeline: &str,
         machine: Option<&TargetMachine>,
     ) -> Result<(), Error> {
+        self.run(pipeline, machine, true)
+    }
+
+    /// The same, but loops are not unrolled: for code that is large already.
+    pub fn run_passes_in_place(
+        &mut self,
+        pipeline: &str,
+        machine: Option<&TargetMachine>,
+    ) -> Result<(), Error> {
+        self.run(pipeline, machine, false)
+    }
+
+    fn run(
+        &mut self,
+        pipeline: &str,
+        machine: Option<&TargetMachine>,
+        unrolls: bool,
+    ) -> Result<(), Error> {
         self.context.take_diagnostics();
-        let text = c_string(pipeline);
         let machine = machine.map_or(ptr::null_mut(), TargetMachine::raw);
-        // SAFETY: module, string and machine are alive; options are freed after the run.
-        let error = unsafe {
-            let options = LLVMCreatePassBuilderOptions();
-            let error = LLVMRunPasses(self.raw, text.as_ptr(), machine, options);
-            LLVMDisposePassBuilderOptions(options);
-            message_of(error)
+        // SAFETY: module, string and machine are alive; the message is ours.
+        let message = unsafe {
+            let message = bareflow_run_passes(
+                self.raw,
+                pipeline.as_ptr().cast(),
+                pipeline.len(),
+                machine,
+                unrolls,
+            );
+            (!message.is_null()).then(|| text::taken(message))
         };
-        match error {
+        match message {
             Some(message) => Err(Error::Passes {
                 pipeline: pipeline.to_owned(),
                 message,

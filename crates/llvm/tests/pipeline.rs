@@ -247,3 +247,70 @@ define void @f(ptr %a, ptr %b, i64 %n) {
     let text = assembly(&mut module);
     assert!(!text.contains("GOTPCREL"), "{text}");
 }
+
+/// LLVM compares all accesses of such a loop with each other: seconds for some thousand.
+#[test]
+fn long_loops_are_not_searched_for_loads_to_eliminate() {
+    let optimised = |more: usize| {
+        let stores: String = (0..more)
+            .map(|k| format!("  store i64 %i, ptr @other{k}\n"))
+            .collect();
+        let others: String = (0..more)
+            .map(|k| format!("@other{k} = global i64 0\n"))
+            .collect();
+        let text = format!(
+            "{others}
+define void @f(ptr noalias %a, i64 %n) {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %j, %loop ]
+  %p = getelementptr inbounds i64, ptr %a, i64 %i
+  %x = load i64, ptr %p
+  %y = add i64 %x, 3
+  %j = add nuw nsw i64 %i, 1
+  %q = getelementptr inbounds i64, ptr %a, i64 %j
+  store i64 %y, ptr %q
+{stores}  %c = icmp ult i64 %j, %n
+  br i1 %c, label %loop, label %exit
+exit:
+  ret void
+}}"
+        );
+        let context = Context::new();
+        let mut module = Module::from_ir(&context, "m", &text).unwrap();
+        module.run_passes("function(loop-load-elim)", None).unwrap();
+        module.verify().unwrap();
+        module.to_ir().contains("store_forwarded")
+    };
+    assert!(optimised(0));
+    assert!(!optimised(100));
+}
+
+#[test]
+fn large_code_can_be_optimised_without_unrolling() {
+    let text = "
+define void @f(ptr %a) {
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %j, %loop ]
+  %p = getelementptr i64, ptr %a, i64 %i
+  store volatile i64 %i, ptr %p
+  %j = add i64 %i, 1
+  %c = icmp ult i64 %j, 6
+  br i1 %c, label %loop, label %exit
+exit:
+  ret void
+}";
+    let context = Context::new();
+    let stores = |unrolls: bool| {
+        let mut module = Module::from_ir(&context, "m", text).unwrap();
+        match unrolls {
+            true => module.run_passes("default<O2>", None).unwrap(),
+            false => module.run_passes_in_place("default<O2>", None).unwrap(),
+        }
+        module.to_ir().matches("store volatile").count()
+    };
+    assert_eq!((stores(true), stores(false)), (6, 1));
+}
