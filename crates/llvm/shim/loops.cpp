@@ -2,7 +2,9 @@
 
 #include "slots.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/Analysis/LoopInfo.h"
 #include "llvm/IR/CFG.h"
+#include "llvm/IR/Dominators.h"
 #include "llvm/IR/Instructions.h"
 #include "llvm/IR/IntrinsicInst.h"
 
@@ -81,4 +83,20 @@ extern "C" char *bareflow_osr_loops(LLVMValueRef raw, void *context,
     if (is_header[header] && bytes[header] <= UINT32_MAX)
       found(context, header, live[header].data(), live[header].size(), static_cast<uint32_t>(bytes[header]));
   return nullptr;
+}
+
+/// Finds which loop is in which: `found` is told the header of each and that of the loop around it, 0 if there is none.
+/// Loops come before those in them. See `Module::loop_nest`.
+extern "C" void bareflow_loop_nest(LLVMValueRef raw, void *context,
+                                   void (*found)(void *context, uint32_t header, uint32_t around)) {
+  Function &function = *unwrap<Function>(raw);
+  DominatorTree dominators(function);
+  LoopInfo loops(dominators);
+  DenseMap<const BasicBlock *, uint32_t> index;
+  for (BasicBlock &block : function)
+    index.try_emplace(&block, index.size());
+  for (Loop *loop : loops.getLoopsInPreorder()) {
+    Loop *around = loop->getParentLoop();
+    found(context, index[loop->getHeader()], around ? index[around->getHeader()] : 0);
+  }
 }

@@ -1,13 +1,15 @@
-// Polls at loop headers: code that was compiled in haste asks from time to time whether better code exists.
+// Polls in loops: code that was compiled in haste asks from time to time whether better code exists.
 //
-//      header:  phis
-//               countdown -= 1;  if countdown != 0 goto rest        (one comparison: the loop's whole cost)
-//      poll:    live values -> buffer;  target = hook(id, buffer);  countdown = interval
-//               if target == null goto rest      (always, if the loop is only counted)
-//      leave:   target(buffer, result);  return *result
-//      rest:    ...
+//      latch:   countdown -= rounds;  if countdown > 0 goto header      (one comparison: the loop's whole cost)
+//      poll:    target = hook(id);    countdown = interval
+//               if target == null goto header
+//      leave:   live values -> buffer;  target(buffer, result);  return *result
+//
+// They stand where the loop jumps back, not at its header: LLVM goes on to turn the header's test into one at the loop's
+// end. The hook touches no memory of the program, so what the loop does not change still leaves it.
 
 #include "slots.h"
+#include "llvm/IR/CFG.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/Dominators.h"
 #include "llvm/IR/Instructions.h"
@@ -24,11 +26,21 @@ struct PollLoop {
   uint32_t header;
   uint32_t buffer_bytes;
   uint64_t id;
-  /// Whether the loop can be left; else its rounds are counted, and no live value is needed.
-  bool leaves;
+  /// Rounds that one of this loop stands for: those of the loops in it that do not poll are estimated.
+  uint32_t rounds;
   const OsrValue *live;
   size_t live_count;
 };
+
+/// Blocks from which the loop goes round: the header itself and later ones, as the interpreter counts.
+std::vector<BasicBlock *> jumps_back(uint32_t header, const std::vector<BasicBlock *> &all) {
+  SmallPtrSet<BasicBlock *, 8> before(pred_begin(all[header]), pred_end(all[header]));
+  std::vector<BasicBlock *> found;
+  for (BasicBlock *block : drop_begin(all, header))
+    if (before.contains(block))
+      found.push_back(block);
+  return found;
+}
 
 /// Whether the values can be stored at the header; if not, why.
 std::string check(const PollLoop &loop, const std::vector<BasicBlock *> &all, const std::vector<Value *> &values,
@@ -39,6 +51,8 @@ std::string check(const PollLoop &loop, const std::vector<BasicBlock *> &all, co
   BasicBlock *header = all[loop.header];
   if (!dominators.isReachableFromEntry(header))
     return "block " + std::to_string(loop.header) + " cannot be reached";
+  if (jumps_back(loop.header, all).empty())
+    return "block " + std::to_string(loop.header) + " is no loop header: no later block leads there";
   for (size_t i = 0; i < loop.live_count; ++i) {
     OsrValue place = loop.live[i];
     if (place.value >= values.size())
@@ -86,7 +100,7 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
   Type *i32 = Type::getInt32Ty(context);
   Type *i64 = Type::getInt64Ty(context);
   StringRef symbol(hook_name, hook_length);
-  auto *hook_type = FunctionType::get(pointer, {i64, pointer}, false);
+  auto *hook_type = FunctionType::get(pointer, {i64}, false);
   auto *target_type = FunctionType::get(Type::getVoidTy(context), {pointer, pointer}, false);
   if (GlobalValue *other = module.getNamedValue(symbol); other && other->getValueType() != hook_type)
     return message("the symbol " + symbol.str() + " is something else already");
@@ -94,9 +108,11 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
     return nullptr;
   // Called straight (the linker makes a thunk): its address must not occupy a register throughout the loop.
   FunctionCallee hook = module.getOrInsertFunction(symbol, hook_type);
-  if (auto *f = dyn_cast<Function>(hook.getCallee()); f && f->isDeclaration())
+  if (auto *f = dyn_cast<Function>(hook.getCallee()); f && f->isDeclaration()) {
     for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind})
       f->addFnAttr(kind);
+    f->setMemoryEffects(MemoryEffects::inaccessibleMemOnly());
+  }
 
   uint64_t bytes = 8;
   for (size_t i = 0; i < count; ++i)
@@ -128,29 +144,41 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
   at.CreateStore(at.getInt32(interval), countdown);
   MDNode *rarely = MDBuilder(context).createBranchWeights(1, 2000);
 
+  // Of all loops first: a block from which one goes round may be the header of another.
+  std::vector<BasicBlock *> latches;
   for (size_t i = 0; i < count; ++i) {
     BasicBlock *header = all[loops[i].header];
-    BasicBlock *rest = header->splitBasicBlock(header->getFirstInsertionPt(), header->getName() + ".rest");
+    BasicBlock *latch = SplitBlockPredecessors(header, jumps_back(loops[i].header, all), ".latch");
+    latch->moveAfter(&function.back());
+    latches.push_back(latch);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    BasicBlock *header = all[loops[i].header];
+    BasicBlock *latch = latches[i];
     BasicBlock *poll = BasicBlock::Create(context, "poll", &function);
-    header->getTerminator()->eraseFromParent();
-    go_to(header, header->end());
-    Value *left = at.CreateSub(at.CreateLoad(i32, countdown), at.getInt32(1));
-    at.CreateStore(left, countdown);
-    at.CreateCondBr(at.CreateICmpEQ(left, at.getInt32(0)), poll, rest, rarely);
-    go_to(poll, poll->end());
-    if (!loops[i].leaves) {
-      at.CreateCall(hook, {at.getInt64(loops[i].id), buffer});
-      at.CreateStore(at.getInt32(interval), countdown);
-      at.CreateBr(rest);
-      continue;
-    }
     BasicBlock *leave = BasicBlock::Create(context, "poll.leave", &function);
-    for (size_t v = 0; v < loops[i].live_count; ++v)
-      store_slot(at, values[loops[i].live[v].value], buffer, loops[i].live[v].offset);
-    Value *target = at.CreateCall(hook, {at.getInt64(loops[i].id), buffer});
+    BasicBlock *round = BasicBlock::Create(context, "poll.round", &function);
+    header->replacePhiUsesWith(latch, round);
+    latch->getTerminator()->eraseFromParent();
+    go_to(latch, latch->end());
+    Value *left = at.CreateSub(at.CreateLoad(i32, countdown), at.getInt32(loops[i].rounds));
+    at.CreateStore(left, countdown);
+    at.CreateCondBr(at.CreateICmpSLE(left, at.getInt32(0)), poll, round, rarely);
+    go_to(poll, poll->end());
+    Value *target = at.CreateCall(hook, {at.getInt64(loops[i].id)});
     at.CreateStore(at.getInt32(interval), countdown);
-    at.CreateCondBr(at.CreateIsNull(target), rest, leave);
+    at.CreateCondBr(at.CreateIsNull(target), round, leave);
+    go_to(round, round->end());
+    at.CreateBr(header);
     go_to(leave, leave->end());
+    for (size_t v = 0; v < loops[i].live_count; ++v) {
+      OsrValue place = loops[i].live[v];
+      Value *value = values[place.value];
+      // What the next round would begin with.
+      if (auto *phi = dyn_cast<PHINode>(value); phi && phi->getParent() == header)
+        value = phi->getIncomingValueForBlock(round);
+      store_slot(at, value, buffer, place.offset);
+    }
     CallInst *call = at.CreateCall(target_type, target, {buffer, result});
     call->setDoesNotThrow();
     if (result_type->isVoidTy())

@@ -36,7 +36,7 @@ pub use jit::{Jit, SymbolKind};
 pub use module::{Function, Linkage, Module};
 pub use shape::Shape;
 pub use target::{CodegenLevel, FileType, HostCpu, TRIPLE, TargetMachine};
-pub use transform::{Known, OsrLoop, OsrValue, PollLoop, Variant};
+pub use transform::{Known, Nested, OsrLoop, OsrValue, PollLoop, Variant};
 
 /// Version of the LLVM this was built against, `major.minor.patch`.
 pub fn version() -> (u32, u32, u32) {

@@ -141,7 +141,6 @@ impl Shared {
             assumes: kept.assumes.clone(),
             samples: kept.samples,
             // Not kept: at worst its loops get code that nobody enters.
-            stays: false,
             dump: None,
         };
         if self.site(id, header).is_none() {

@@ -147,8 +147,6 @@ pub(crate) struct State {
     pub is_special: bool,
     /// Whether the code still records arguments, because too few calls were seen when it was compiled.
     pub samples: bool,
-    /// Whether the code cannot be left in its loops: it ends soon.
-    pub stays: bool,
     /// Whether it is to be compiled anew at the level it has.
     pub stale: bool,
     /// Where calls of the code that runs go, probes aside; 0 in the interpreter.

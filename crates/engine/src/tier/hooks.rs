@@ -114,12 +114,12 @@ unsafe fn poll(id: u64, from: Tier) -> usize {
     }
 }
 
-unsafe extern "C" fn poll_o0(id: u64, _buffer: *mut u64) -> usize {
+unsafe extern "C" fn poll_o0(id: u64) -> usize {
     // SAFETY: compiled code passes the id it was built with.
     unsafe { poll(id, Tier::O0) }
 }
 
-unsafe extern "C" fn poll_o1(id: u64, _buffer: *mut u64) -> usize {
+unsafe extern "C" fn poll_o1(id: u64) -> usize {
     // SAFETY: as above.
     unsafe { poll(id, Tier::O1) }
 }

@@ -20,6 +20,7 @@ mod inline;
 mod locate;
 mod loops;
 mod pipeline;
+mod polls;
 mod probes;
 mod queue;
 mod shared;

@@ -137,10 +137,15 @@ impl Shared {
         f.profile.back_edges.load(Relaxed).max(of_calls)
     }
 
-    /// Learns how many backward jumps a call takes from the executions of loop headers, if they were counted.
+    /// Learns how many backward jumps a call takes: from the executions of loop headers, if they were counted; else from
+    /// the jumps that were, of which short calls of O0 code leave some out.
     fn learn_jumps(&self, id: u32) {
         let counts = self.block_counts(id);
         let (Some(calls @ 1..), Some(code)) = (counts.first(), self.entry(id).code()) else {
+            let counted = u128::from(self.function(id).profile.back_edges.load(Relaxed));
+            let of_call = counted * 16 / u128::from(self.entry(id).calls().max(1));
+            let jumps = &self.function(id).jumps_of_call;
+            jumps.fetch_max(of_call as u64, Relaxed);
             return;
         };
         let headers = code.loops().iter();
@@ -456,7 +461,6 @@ impl Shared {
         state.evicted = false;
         state.is_special = built.is_special;
         state.samples = built.samples;
-        state.stays = built.stays;
         state.address = address;
         state.misses = entry.cell().misses.load(Relaxed);
         state.calls = entry.calls();
@@ -507,9 +511,6 @@ impl Shared {
             false => rounds / calls >= enough,
         };
         if !self.config.osr || !is_hot || f.mode() == Mode::Interpret {
-            return None;
-        }
-        if from == Tier::O1 && f.state().stays {
             return None;
         }
         let job = Job::Osr(id, header);

@@ -15,6 +15,7 @@ use super::function::Function;
 use super::hooks::{ARGUMENTS, CALLED, POLL_O0, POLL_O1, SITE, TARGET};
 use super::inline::CallGraph;
 use super::pipeline;
+use super::polls::{self, Weights};
 use super::shared::Shared;
 use super::specialise;
 use crate::interp::CELL;
@@ -46,8 +47,6 @@ pub(crate) struct Built {
     pub assumes: String,
     /// Whether it records arguments, because too few calls were seen.
     pub samples: bool,
-    /// Whether its loops are counted only: the code is left by its end.
-    pub stays: bool,
     /// Optimised IR and assembly, if they were asked for.
     pub dump: Option<(String, String)>,
 }
@@ -140,10 +139,8 @@ impl<'c> Builder<'c> {
             module.number_blocks(&name)?;
         }
         // Without on-stack replacement they still tell how hot the loops are.
-        let mut stays = false;
         if level <= Level::O1 && climbs {
-            stays = level == Level::O1 && is_short(shared, id);
-            self.polls(shared, id, &name, &mut module, level, !stays)?;
+            self.polls(shared, id, &name, &mut module, level)?;
         }
         // Loops may have made it hot before its arguments were seen often enough.
         let is_unknown = config.specialise
@@ -186,7 +183,6 @@ impl<'c> Builder<'c> {
             built.assumes = specialise::describe(&variants);
         }
         built.samples = samples;
-        built.stays = stays;
         Ok(built)
     }
 
@@ -198,23 +194,35 @@ impl<'c> Builder<'c> {
         name: &str,
         module: &mut Module<'_>,
         level: Level,
-        leaves: bool,
     ) -> Result<(), Error> {
         let hook = if level == Level::O0 { POLL_O0 } else { POLL_O1 };
         shared.entry(id).make();
         let Some(code) = shared.entry(id).code() else {
             return Ok(());
         };
+        let is_forced = shared.config.force_osr || shared.config.shuffle.is_some();
+        let stands_for = if level == Level::O0 || is_forced {
+            Weights::default()
+        } else {
+            polls::weights(
+                &module.loop_nest(name)?,
+                &shared.block_counts(id),
+                shared.entry(id).calls(),
+                shared.back_edges(id),
+            )
+        };
         let loops: Vec<PollLoop> = code
             .loops()
             .iter()
             .filter(|head| !shared.config.force_osr || shared.loop_log.wants(id, head.block))
-            .map(|head| PollLoop {
-                header: head.block,
-                id: head.block.into(),
-                live: if leaves { live(head) } else { Vec::new() },
-                buffer_bytes: head.buffer_words() as u32 * 8,
-                leaves,
+            .filter_map(|head| {
+                Some(PollLoop {
+                    header: head.block,
+                    id: head.block.into(),
+                    live: live(head),
+                    buffer_bytes: head.buffer_words() as u32 * 8,
+                    rounds: stands_for.of(head.block)?,
+                })
             })
             .collect();
         // A function that cannot be left in its middle runs on as it is.
@@ -255,9 +263,14 @@ impl<'c> Builder<'c> {
         level: Level,
         config: &super::config::Config,
     ) -> Result<Built, Error> {
-        let (effort, passes) = pipeline::of(level, size_of(&module));
+        let size = size_of(&module);
+        let (effort, passes) = pipeline::of(level, size);
         let machine = self.machine(effort)?;
-        module.run_passes(passes, Some(machine))?;
+        if pipeline::unrolls(size) {
+            module.run_passes(passes, Some(machine))?;
+        } else {
+            module.run_passes_in_place(passes, Some(machine))?;
+        }
         module.run_passes("elim-avail-extern,globaldce", None)?;
         let wanted = config
             .dump
@@ -278,24 +291,9 @@ impl<'c> Builder<'c> {
             is_special: false,
             assumes: String::new(),
             samples: false,
-            stays: false,
             dump,
         })
     }
-}
-
-/// Calls from which a function's next one is certain enough.
-const CALLED_AGAIN: u64 = 10;
-/// Backward jumps in a call that is over soon.
-const SHORT: u64 = 10_000;
-
-/// Whether a function is called again and again and does not loop for long: better code begins with its next call. What
-/// leaving a loop takes is more code than many a loop itself: all that lives there, once for each loop.
-fn is_short(shared: &Shared, id: u32) -> bool {
-    let calls = shared.entry(id).calls();
-    let rounds = shared.function(id).profile.back_edges.load(Relaxed);
-    let config = &shared.config;
-    config.shuffle.is_none() && !config.force_osr && calls >= CALLED_AGAIN && rounds / calls < SHORT
 }
 
 /// Instructions of a unit.

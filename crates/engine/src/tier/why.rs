@@ -210,14 +210,15 @@ impl Shared {
             Some(level) => (is_auto || self.config.profile) && (level < Level::O3 || now.samples),
             None => true,
         };
-        let polls = now.level.is_none_or(|l| l <= Level::O1 && is_auto);
+        // Compiled code counts rounds in thousands, and those of short calls not at all.
+        let counts_rounds = now.level.is_none();
         // Before it was decoded, whether it has loops is not known.
         let has_loops = self.entry(id).code().is_none_or(|c| !c.loops().is_empty());
         let is_native_only = self.entry(id).is_native_only();
         let is_left = f.profile.osr_entries.load(Relaxed) > 0;
         (
             !counts_calls,
-            has_loops && (!polls || is_native_only || is_left),
+            has_loops && (!counts_rounds || is_native_only || is_left),
         )
     }
 

@@ -176,6 +176,39 @@ fn three(n: i64) -> i64 {
     x
 }
 
+/// At O1 only the outer loop polls, since the inner one is soon over. Its polls count the rounds of both.
+#[test]
+fn outer_loops_count_rounds_of_inner_ones() {
+    let config = Config {
+        osr: false,
+        thresholds: Thresholds {
+            calls: [NEVER, 2, NEVER, NEVER],
+            back_edges: [NEVER, NEVER, NEVER, 800_000],
+        },
+        ..at_once()
+    };
+    let engine = start(THREE, config, &[]);
+    let rounds = |calls: u64| calls * (299 + 299 + 300 * 299);
+    let mut made = 0;
+    let mut calls = |n: u64| {
+        for _ in 0..n {
+            assert_eq!(call(&engine, "three", 300), three(300));
+        }
+        made += n;
+        let f = report(&engine, "three");
+        (f.tier, f.back_edges as f64 / rounds(made) as f64)
+    };
+    let (tier, counted) = calls(1);
+    assert_eq!(tier, Tier::Interp);
+    assert!((0.99..1.01).contains(&counted), "{counted}");
+    let (tier, counted) = calls(5);
+    assert_eq!(tier, Tier::O1);
+    assert!((0.8..1.2).contains(&counted), "{counted}");
+    // They are its heat.
+    let (tier, _) = calls(4);
+    assert_eq!(tier, Tier::O3);
+}
+
 /// Of the loops of `three`, forced to be left in code of a tier: block, entries from there, all entries.
 fn left(tier: Tier, forced_loops: Option<Vec<(String, u32)>>) -> Vec<(u32, u64, u64)> {
     let mut steps = [NEVER; 4];

@@ -18,6 +18,15 @@ pub struct OsrLoop {
     pub buffer_bytes: u32,
 }
 
+/// A loop with one way in, and the loop around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nested {
+    /// Index of its header among the function's blocks.
+    pub header: u32,
+    /// The same of the innermost loop around it.
+    pub around: Option<u32>,
+}
+
 type Found = extern "C" fn(*mut c_void, u32, *const OsrValue, usize, u32);
 
 unsafe extern "C" {
@@ -26,6 +35,17 @@ unsafe extern "C" {
         context: *mut c_void,
         found: Found,
     ) -> *mut c_char;
+    fn bareflow_loop_nest(
+        function: LLVMValueRef,
+        context: *mut c_void,
+        found: extern "C" fn(*mut c_void, u32, u32),
+    );
+}
+
+extern "C" fn found_nested(context: *mut c_void, header: u32, around: u32) {
+    let around = (around > 0).then_some(around);
+    // SAFETY: `context` is the list of `loop_nest`, lent for the call.
+    unsafe { (*context.cast::<Vec<Nested>>()).push(Nested { header, around }) };
 }
 
 extern "C" fn found(
@@ -65,6 +85,18 @@ impl Module<'_> {
         // SAFETY: the function is alive and not changed; the list lives during the call, the only time `found` runs.
         let message = unsafe { bareflow_osr_loops(raw, context.cast(), found) };
         done(message, "find the loops of", function)?;
+        Ok(list)
+    }
+    /// Which loop is in which, each before those in it. Loops with several ways in (irreducible ones) are not among them.
+    ///
+    /// # Errors
+    /// [`Error::NoFunction`] if it has no body here.
+    pub fn loop_nest(&self, function: &str) -> Result<Vec<Nested>, Error> {
+        let raw = body(self, function)?;
+        let mut list: Vec<Nested> = Vec::new();
+        let context: *mut Vec<Nested> = &mut list;
+        // SAFETY: the function is alive and not changed; the list lives during the call, the only time it is added to.
+        unsafe { bareflow_loop_nest(raw, context.cast(), found_nested) };
         Ok(list)
     }
 }

@@ -16,7 +16,7 @@ mod specialise;
 mod unroll;
 mod values;
 
-pub use loops::OsrLoop;
+pub use loops::{Nested, OsrLoop};
 pub use osr::OsrValue;
 pub use poll::PollLoop;
 pub use specialise::{Known, Variant};

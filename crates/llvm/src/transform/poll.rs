@@ -1,4 +1,4 @@
-//! Polls at loop headers: quickly compiled code leaves for better code in mid-loop.
+//! Polls in loops: quickly compiled code leaves for better code in mid-loop.
 
 use super::osr::OsrValue;
 use super::{body, done};
@@ -14,12 +14,12 @@ pub struct PollLoop {
     pub header: u32,
     /// What the hook is told.
     pub id: u64,
-    /// Values that are stored for the hook.
+    /// Values that are handed over where the loop is left.
     pub live: Vec<OsrValue>,
     /// Bytes of the buffer they are stored to.
     pub buffer_bytes: u32,
-    /// Whether the loop can be left. If not, the hook only counts: nothing is stored, and its answer is not looked at.
-    pub leaves: bool,
+    /// Rounds that one of it stands for, at least 1: those of loops in it that do not poll are estimated.
+    pub rounds: u32,
 }
 
 /// As in `poll.cpp`.
@@ -28,7 +28,7 @@ struct RawLoop {
     header: u32,
     buffer_bytes: u32,
     id: u64,
-    leaves: bool,
+    rounds: u32,
     live: *const OsrValue,
     live_count: usize,
 }
@@ -45,10 +45,10 @@ unsafe extern "C" {
 }
 
 impl Module<'_> {
-    /// Lets the function call `ptr hook(i64 id, ptr buffer)` at the headers of `loops`, after their phis, each time
-    /// `interval` of them were passed in one activation. The buffer (aligned to 16 bytes, gone when the function ends)
-    /// holds the live values. If the hook returns a function, made by [`Module::make_osr_entry`] for the same values, that
-    /// one is called to run the rest, and its result is the function's.
+    /// Lets the function call `ptr hook(i64 id)` where `loops` go round, each time one activation did `interval` rounds.
+    /// If the hook returns a function, made by [`Module::make_osr_entry`] for the same values, that one is called to run
+    /// the rest with a buffer of the live values (aligned to 16 bytes), and its result is the function's. The hook must not
+    /// touch memory that the program reads or writes: loops keep such values in registers while it is called.
     ///
     /// Numbers of blocks and values are those before the call: add the polls of a function all at once, and before
     /// anything else is added to it.
@@ -70,7 +70,7 @@ impl Module<'_> {
                 header: l.header,
                 buffer_bytes: l.buffer_bytes,
                 id: l.id,
-                leaves: l.leaves,
+                rounds: l.rounds,
                 live: l.live.as_ptr(),
                 live_count: l.live.len(),
             })

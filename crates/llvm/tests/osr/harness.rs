@@ -20,8 +20,7 @@ thread_local! {
     static ENTRIES: RefCell<HashMap<u64, usize>> = RefCell::new(HashMap::new());
 }
 
-extern "C" fn hook(id: u64, buffer: usize) -> usize {
-    assert_eq!(buffer % 16, 0);
+extern "C" fn hook(id: u64) -> usize {
     SEEN.set(SEEN.get() + 1);
     let left = LEFT.get();
     LEFT.set(left.wrapping_sub(1));
@@ -133,7 +132,7 @@ pub fn polled<'c>(context: &'c Context, text: &str, interval: u32) -> Module<'c>
             id: l.header.into(),
             live: l.live,
             buffer_bytes: l.buffer_bytes,
-            leaves: true,
+            rounds: 1,
         })
         .collect();
     assert!(!loops.is_empty(), "no loops");

@@ -1,7 +1,7 @@
 //! What polls and counters look like in IR and in machine code.
 
 use crate::harness::{HIGH, LOW, body_of, machine};
-use llvm::{CodegenLevel, Context, FileType, Module, PollLoop};
+use llvm::{CodegenLevel, Context, FileType, Jit, Module, PollLoop};
 
 const SUM: &str = "
 define i64 @f(i64 %n) {
@@ -31,7 +31,7 @@ fn polled(module: &mut Module<'_>) {
             id: 77,
             live: l.live,
             buffer_bytes: l.buffer_bytes,
-            leaves: true,
+            rounds: 1,
         })
         .collect();
     module.add_polls("f", &loops, "hook", 1000).unwrap();
@@ -65,15 +65,18 @@ fn a_poll_costs_one_count() {
             "head:",
             "phi",
             "phi",
+            "head.latch:",
             "load i32, ptr %poll.countdown",
             "!prof",
             "poll:",
-            "call ptr @hook(i64 77, ptr %poll.buffer)",
+            "call ptr @hook(i64 77)",
             "store i32 1000, ptr %poll.countdown",
             "poll.leave:",
+            "store i64 %j, ptr",
+            "store i64 %t, ptr",
             "(ptr %poll.buffer, ptr %poll.result)",
             "ret i64 %poll.value",
-            "declare ptr @hook(i64, ptr)",
+            "declare ptr @hook(i64)",
             "cold nounwind",
             "!\"branch_weights\", i32 1, i32 2000",
         ],
@@ -90,6 +93,90 @@ fn a_poll_costs_one_count() {
         assembly.contains("call") && assembly.contains("hook@PLT"),
         "{assembly}"
     );
+}
+
+#[test]
+fn a_polled_loop_is_optimised_as_any_other() {
+    let text = "
+define void @f(ptr %out, ptr %limit, i64 %n) {
+entry:
+  br label %head
+head:
+  %i = phi i64 [ 0, %entry ], [ %j, %body ], [ %k, %skip ]
+  %c = icmp ult i64 %i, %n
+  br i1 %c, label %body, label %exit
+body:
+  %most = load i64, ptr %limit
+  %j = add i64 %i, 1
+  %d = icmp ult i64 %i, %most
+  br i1 %d, label %skip, label %head
+skip:
+  %s = call i64 @pure(i64 %i)
+  %k = add i64 %j, %s
+  br label %head
+exit:
+  ret void
+}
+declare i64 @pure(i64) memory(none) nounwind willreturn";
+    let context = Context::new();
+    let mut module = Module::from_ir(&context, "m", text).unwrap();
+    polled(&mut module);
+    module
+        .run_passes(
+            "function(sroa,instcombine,simplifycfg),function(loop-mssa(loop-rotate,licm))",
+            None,
+        )
+        .unwrap();
+    module.verify().unwrap();
+    let ir = body_of(&module.to_ir(), "f");
+    // What does not change in the loop is read before it, although the hook is called in it.
+    let (before, after) = ir.split_once(" = phi ").unwrap();
+    assert!(before.contains("load i64, ptr %limit"), "{ir}");
+    assert!(!after.contains("load i64, ptr %limit"), "{ir}");
+    // One test at its end beside the one before it, and one poll for both ways round.
+    assert_eq!(ir.matches(", %n").count(), 2, "{ir}");
+    assert_eq!(ir.matches("call ptr @hook").count(), 1, "{ir}");
+}
+
+#[test]
+fn rounds_count_as_many_as_they_stand_for() {
+    for (rounds, polls) in [(1, 9), (7, 66), (1000, 999), (5000, 999)] {
+        let context = Context::new();
+        let mut module = Module::from_ir(&context, "m", SUM).unwrap();
+        let l = module.osr_loops("f").unwrap().remove(0);
+        let poll = PollLoop {
+            header: l.header,
+            id: 0,
+            live: l.live,
+            buffer_bytes: l.buffer_bytes,
+            rounds,
+        };
+        module.add_polls("f", &[poll], "hook", 100).unwrap();
+        let others = "@polls = global i64 0
+define ptr @hook(i64 %id) {
+  %n = load i64, ptr @polls
+  %m = add i64 %n, 1
+  store i64 %m, ptr @polls
+  ret ptr null
+}";
+        module
+            .link(Module::from_ir(&context, "c", others).unwrap())
+            .unwrap();
+        let object = machine(LOW.level)
+            .emit(&mut module, FileType::Object)
+            .unwrap();
+        let jit = Jit::new(machine(LOW.level)).unwrap();
+        jit.add_object("test", &object).unwrap();
+        let f = jit.lookup("f").unwrap();
+        // SAFETY: compiled with this signature; the JIT is alive.
+        let f: extern "C" fn(u64) -> u64 = unsafe { std::mem::transmute(f) };
+        f(1000);
+        let seen = jit.lookup("polls").unwrap() as *const u64;
+        // SAFETY: a word, written by the call above only.
+        let seen = unsafe { seen.read() };
+        // It goes round 999 times, and polls every 100, 15, 1 and 1.
+        assert_eq!(seen, polls);
+    }
 }
 
 #[test]

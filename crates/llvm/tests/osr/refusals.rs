@@ -1,6 +1,6 @@
 //! What cannot be entered or left in its middle is refused with the reason, and nothing changes.
 
-use llvm::{Context, Error, Module, OsrValue, PollLoop};
+use llvm::{Context, Error, Module, Nested, OsrValue, PollLoop};
 
 const LOOP: &str = "
 head:
@@ -128,11 +128,12 @@ fn lists_that_do_not_fit() {
         id: 1,
         live: live.to_vec(),
         buffer_bytes: bytes,
-        leaves: true,
+        rounds: 1,
     };
     for (l, part) in [
         (poll(0, 64, &all.live), "no loop header"),
         (poll(9, 64, &all.live), "0 to 2"),
+        (poll(2, 64, &all.live), "no later block leads there"),
         (poll(1, 8, &all.live), "ends before this value"),
         (poll(1, 64, &wrong), "no value 99"),
         // %j is computed after the header's start.
@@ -188,4 +189,60 @@ fn loops_and_their_values_are_found() {
         module.osr_loops("nobody"),
         Err(Error::NoFunction { .. })
     ));
+}
+
+#[test]
+fn loops_are_found_with_those_around_them() {
+    let text = "
+define void @f(i1 %c) {
+entry:
+  br i1 %c, label %outer, label %left
+outer:
+  br label %inner
+inner:
+  br i1 %c, label %inner, label %next
+next:
+  br i1 %c, label %outer, label %exit
+left:
+  br i1 %c, label %right, label %exit
+right:
+  br i1 %c, label %left, label %exit
+exit:
+  ret void
+}";
+    let context = Context::new();
+    let module = Module::from_ir(&context, "m", text).unwrap();
+    let nested = |header, around| Nested { header, around };
+    let mut nest = module.loop_nest("f").unwrap();
+    let inner = nest.iter().position(|l| l.header == 2);
+    let outer = nest.iter().position(|l| l.header == 1);
+    assert!(outer < inner, "{nest:?}");
+    nest.sort_by_key(|l| l.header);
+    let all = [nested(1, None), nested(2, Some(1)), nested(4, None)];
+    assert_eq!(nest, all);
+    assert!(matches!(
+        module.loop_nest("nobody"),
+        Err(Error::NoFunction { .. })
+    ));
+    // With a second way in it is no loop of this kind, and polls all the same.
+    let text = text.replace(
+        "ret void",
+        "br i1 %c, label %right, label %end\nend:\n  ret void",
+    );
+    let mut module = Module::from_ir(&context, "m", &text).unwrap();
+    assert_eq!(module.loop_nest("f").unwrap().len(), 2);
+    let irreducible = module.osr_loops("f").unwrap();
+    let all: Vec<PollLoop> = irreducible
+        .into_iter()
+        .map(|l| PollLoop {
+            header: l.header,
+            id: 0,
+            live: l.live,
+            buffer_bytes: l.buffer_bytes,
+            rounds: 1,
+        })
+        .collect();
+    module.add_polls("f", &all, "hook", 100).unwrap();
+    module.verify().unwrap();
+    assert_eq!(module.to_ir().matches("call ptr @hook").count(), all.len());
 }

@@ -231,7 +231,7 @@ define void @run(ptr %out) {
   ret void
 }",
     );
-    assert_eq!(polls, 4 + 3 * 4 + 3 * 4 * 6);
+    assert_eq!(polls, 3 + 3 * 3 + 3 * 4 * 5);
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! Which loops of O1 code poll, and how many rounds each poll counts.
+//!
+//! A poll costs an innermost loop of few instructions half its speed, so loops poll only where nothing else would soon:
+//!
+//! ```text
+//!   function called again and again, calls soon over  ->  none polls: better code begins with the next call
+//!   loop soon over, in a loop that goes round again   ->  it does not: the one around it polls, and counts its rounds, too
+//!   all others                                        ->  poll
+//! ```
+//!
+//! What is soon over is known from the counts of the interpreter and of O0 code. Where they are missing, all loops poll.
+//! A loop that goes round far longer than it used to is left only when the one around it goes round.
+
+use super::shared::POLL_INTERVAL;
+use llvm::Nested;
+use std::collections::HashMap;
+
+/// Calls of a function, or rounds of a loop, from which the next one is certain enough.
+const CERTAIN: u64 = 10;
+/// Backward jumps in a call that is over soon.
+const SHORT: u64 = 10_000;
+
+/// The loops that are not as all loops are without counts: polling, a round for a round.
+#[derive(Debug, Default)]
+pub(super) struct Weights {
+    nothing_polls: bool,
+    /// By header; `None` does not poll.
+    known: HashMap<u32, Option<u32>>,
+}
+
+impl Weights {
+    /// Rounds that one of the loop with this header stands for, if it polls.
+    pub fn of(&self, header: u32) -> Option<u32> {
+        match self.nothing_polls {
+            true => None,
+            false => self.known.get(&header).copied().unwrap_or(Some(1)),
+        }
+    }
+}
+
+/// Weighs the loops of a function. `nest`: each before those in it. `counts`: executions of its blocks, may be empty.
+/// `calls` and `back_edges`: of the whole function.
+pub(super) fn weights(nest: &[Nested], counts: &[u64], calls: u64, back_edges: u64) -> Weights {
+    if calls >= CERTAIN && back_edges / calls < SHORT {
+        return Weights {
+            nothing_polls: true,
+            ..Weights::default()
+        };
+    }
+    let executions = |header: u32| counts.get(header as usize).copied().unwrap_or(0);
+    // By header: rounds of loops in it that do not poll.
+    let mut silent: HashMap<u32, u64> = HashMap::new();
+    let mut known = HashMap::new();
+    for l in nest.iter().rev() {
+        let (own, inner) = (executions(l.header), silent.remove(&l.header).unwrap_or(0));
+        let all = own.saturating_add(inner);
+        let is_soon_over = |around: u32| {
+            let rounds = executions(around);
+            rounds >= CERTAIN && all / rounds < POLL_INTERVAL.into()
+        };
+        match l.around.filter(|a| is_soon_over(*a)) {
+            Some(around) => {
+                *silent.entry(around).or_default() += all;
+                known.insert(l.header, None);
+            }
+            None => {
+                let stands_for = all / own.max(1);
+                let stands_for = stands_for.clamp(1, POLL_INTERVAL.into()) as u32;
+                known.insert(l.header, Some(stands_for));
+            }
+        }
+    }
+    Weights {
+        nothing_polls: false,
+        known,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Three loops in one another, then one beside them.
+    const NEST: [Nested; 4] = [
+        Nested {
+            header: 1,
+            around: None,
+        },
+        Nested {
+            header: 2,
+            around: Some(1),
+        },
+        Nested {
+            header: 3,
+            around: Some(2),
+        },
+        Nested {
+            header: 4,
+            around: None,
+        },
+    ];
+
+    fn of_each(counts: &[u64], calls: u64, back_edges: u64) -> Vec<Option<u32>> {
+        let weights = weights(&NEST, counts, calls, back_edges);
+        NEST.iter().map(|l| weights.of(l.header)).collect()
+    }
+
+    #[test]
+    fn the_outermost_loop_counts_for_all_in_it() {
+        let counts = [1, 100, 1_000, 8_000, 20];
+        let seen = of_each(&counts, 1, 10_000);
+        assert_eq!(seen, [Some(91), None, None, Some(1)]);
+    }
+
+    #[test]
+    fn a_loop_that_lasts_polls_itself() {
+        // The innermost: 50,000 rounds each time.
+        let counts = [1, 10, 20, 1_000_000, 0];
+        let seen = of_each(&counts, 1, 1_000_000);
+        assert_eq!(seen, [Some(3), None, Some(1), Some(1)]);
+        // Together they last, one in the other they do not.
+        let counts = [1, 10, 10_000, 10_000_000, 0];
+        let seen = of_each(&counts, 1, 10_000_000);
+        assert_eq!(seen, [Some(1), Some(1_001), None, Some(1)]);
+    }
+
+    #[test]
+    fn what_was_seen_too_rarely_says_nothing() {
+        let all = [Some(1); 4];
+        assert_eq!(of_each(&[], 1, 100_000), all);
+        assert_eq!(of_each(&[1, 9, 9, 9, 9], 1, 100_000), all);
+        // A jump of the header alone counts no rounds of those in it.
+        assert_eq!(weights(&NEST, &[], 1, 0).of(99), Some(1));
+    }
+
+    #[test]
+    fn short_calls_need_none() {
+        let counts = [10, 100, 1_000, 8_000, 20];
+        assert_eq!(of_each(&counts, 10, 99_999), [None; 4]);
+        assert_eq!(of_each(&counts, 9, 9), [Some(91), None, None, Some(1)]);
+        assert_eq!(of_each(&counts, 10, 100_000)[0], Some(91));
+    }
+}
