@@ -4,15 +4,18 @@
 //!   name --register, once--> number --begin/end, per thread--> this thread's counts --sum over threads--> report
 //! ```
 //!
-//! - A pair of `begin` and `end` costs a few cycles beyond two readings of the clock: a thread has its own counts and
-//!   its own stack of open regions, so nothing is locked or shared, and a number needs no search.
+//! - A pair of `begin` and `end` costs some 20 cycles: a thread has its own counts and its own stack of open regions, so
+//!   nothing is locked or shared, a number needs no search, and of short passes only some are timed ([`passes`]).
 //! - Regions nest; times include inner regions and their cost. The time of an empty region is what one reading of the
 //!   clock takes.
 //! - `end` of a region that is not innermost closes what was opened in it without counting it (the program left it by
 //!   `longjmp` or by mistake); `end` of a region that is not open does nothing. Both are counted as unbalanced.
 //! - Counts of a thread that ended are kept, and its memory serves the next thread.
 
+mod passes;
+
 use super::cycles::{CyclesReport, now};
+use passes::{Passes, Random};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -27,19 +30,11 @@ pub const MAX_NESTING: usize = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegionId(u8);
 
-/// What one thread measured of one region.
-#[derive(Debug, Default)]
-struct Count {
-    samples: AtomicU64,
-    total: AtomicU64,
-    /// The complement of the minimum, so that zeros are a fresh start.
-    min: AtomicU64,
-    max: AtomicU64,
-}
-
 #[derive(Debug, Default)]
 struct Open {
     region: AtomicU32,
+    /// For how many passes it stands if it is timed, else 0: then it has no start.
+    covered: AtomicU32,
     start: AtomicU64,
 }
 
@@ -48,8 +43,9 @@ struct Open {
 struct Shard {
     depth: AtomicUsize,
     unbalanced: AtomicU64,
+    random: Random,
     open: [Open; MAX_NESTING],
-    counts: [Count; MAX_REGIONS],
+    passes: [Passes; MAX_REGIONS],
 }
 
 #[derive(Default)]
@@ -96,12 +92,7 @@ fn new_shard() -> Option<&'static Shard> {
     RETURN.try_with(|_| ()).ok()?;
     let mut registry = registry();
     let shard = registry.idle.pop().unwrap_or_else(|| {
-        let shard: &'static Shard = Box::leak(Box::new(Shard {
-            depth: AtomicUsize::new(0),
-            unbalanced: AtomicU64::new(0),
-            open: std::array::from_fn(|_| Open::default()),
-            counts: std::array::from_fn(|_| Count::default()),
-        }));
+        let shard: &'static Shard = Box::leak(Box::new(Shard::new()));
         registry.shards.push(shard);
         shard
     });
@@ -144,66 +135,90 @@ impl Registry {
 /// Opens a region on this thread.
 #[inline]
 pub fn begin(region: RegionId) {
-    let Some(shard) = shard() else { return };
-    let depth = shard.depth.load(Relaxed);
-    // First, so that a signal handler on this thread opens its regions above ours.
-    shard.depth.store(depth + 1, Relaxed);
-    if let Some(open) = shard.open.get(depth) {
-        open.region.store(region.0.into(), Relaxed);
-        open.start.store(now(), Relaxed);
+    if let Some(shard) = shard() {
+        shard.begin(region, now);
     }
 }
 
 /// Closes a region on this thread.
 #[inline]
 pub fn end(region: RegionId) {
-    end_at(region, now());
+    end_at(region, None);
 }
 
-/// Closes a region on this thread that ended at `time`, by [`now`]: what was done since is not part of it.
+/// The time, by [`now`], if the innermost region open on this thread is timed.
 #[inline]
-pub fn end_at(region: RegionId, time: u64) {
-    let Some(shard) = shard() else { return };
+pub fn end_time() -> Option<u64> {
+    let shard = shard()?;
     let top = shard.depth.load(Relaxed).wrapping_sub(1);
-    match shard.open.get(top) {
-        Some(open) if open.region.load(Relaxed) == u32::from(region.0) => {
-            let elapsed = time.wrapping_sub(open.start.load(Relaxed));
-            shard.depth.store(top, Relaxed);
-            shard.counts[usize::from(region.0)].record(elapsed);
-        }
-        _ => shard.end_below(region, time),
-    }
+    (shard.open.get(top)?.covered.load(Relaxed) > 0).then(now)
 }
 
-impl Count {
-    #[inline]
-    fn record(&self, elapsed: u64) {
-        self.samples.store(self.samples.load(Relaxed) + 1, Relaxed);
-        self.total
-            .store(self.total.load(Relaxed).wrapping_add(elapsed), Relaxed);
-        if !elapsed > self.min.load(Relaxed) {
-            self.min.store(!elapsed, Relaxed);
-        }
-        if elapsed > self.max.load(Relaxed) {
-            self.max.store(elapsed, Relaxed);
-        }
-    }
-
-    fn report(&self) -> Option<CyclesReport> {
-        let samples = self.samples.load(Relaxed);
-        (samples > 0).then(|| CyclesReport {
-            samples,
-            total: self.total.load(Relaxed),
-            min: !self.min.load(Relaxed),
-            max: self.max.load(Relaxed),
-        })
+/// Closes a region on this thread that ended at a time taken by [`end_time`]: what was done since is not part of it.
+#[inline]
+pub fn end_at(region: RegionId, time: Option<u64>) {
+    if let Some(shard) = shard() {
+        shard.end(region, || time.unwrap_or_else(now));
     }
 }
 
 impl Shard {
+    fn new() -> Shard {
+        Shard {
+            depth: AtomicUsize::new(0),
+            unbalanced: AtomicU64::new(0),
+            random: Random::default(),
+            open: std::array::from_fn(|_| Open::default()),
+            passes: std::array::from_fn(|_| Passes::default()),
+        }
+    }
+
+    #[inline(always)]
+    fn begin(&self, region: RegionId, clock: impl FnOnce() -> u64) {
+        let depth = self.depth.load(Relaxed);
+        // First, so that a signal handler on this thread opens its regions above ours.
+        self.depth.store(depth + 1, Relaxed);
+        if let Some(open) = self.open.get(depth) {
+            let covered = self.passes[usize::from(region.0)].begin();
+            open.region.store(region.0.into(), Relaxed);
+            open.covered.store(covered, Relaxed);
+            if covered > 0 {
+                open.start.store(clock(), Relaxed);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn end(&self, region: RegionId, clock: impl FnOnce() -> u64) {
+        let top = self.depth.load(Relaxed).wrapping_sub(1);
+        match self.open.get(top) {
+            Some(open) if open.region.load(Relaxed) == u32::from(region.0) => {
+                self.close(top, region, clock)
+            }
+            _ => self.end_below(region, clock),
+        }
+    }
+
+    /// Ends the pass that is open at this depth, and gives up those above.
+    #[inline(always)]
+    fn close(&self, at: usize, region: RegionId, clock: impl FnOnce() -> u64) {
+        let passes = &self.passes[usize::from(region.0)];
+        let open = &self.open[at];
+        let covered = open.covered.load(Relaxed);
+        if covered == 0 {
+            self.depth.store(at, Relaxed);
+            passes.end();
+            return;
+        }
+        let elapsed = clock().wrapping_sub(open.start.load(Relaxed));
+        self.depth.store(at, Relaxed);
+        passes.end();
+        passes.time(covered, elapsed, &self.random);
+    }
+
     /// `end` of a region that is not on top of the stack.
     #[cold]
-    fn end_below(&self, region: RegionId, time: u64) {
+    fn end_below(&self, region: RegionId, clock: impl FnOnce() -> u64) {
         let depth = self.depth.load(Relaxed);
         if depth > MAX_NESTING {
             // The innermost was too deep to be noted.
@@ -216,9 +231,7 @@ impl Shard {
         self.unbalanced
             .store(self.unbalanced.load(Relaxed) + left as u64, Relaxed);
         if let Some(at) = found {
-            let elapsed = time.wrapping_sub(self.open[at].start.load(Relaxed));
-            self.depth.store(at, Relaxed);
-            self.counts[usize::from(region.0)].record(elapsed);
+            self.close(at, region, clock);
         }
     }
 }
@@ -261,21 +274,24 @@ pub fn region_end(name: &str) {
 pub struct RegionReport {
     /// Its name.
     pub name: String,
-    /// Times it was run through and how long it took, over all threads; null when it was never closed.
+    /// Times it was run through and how long that took, over all threads; null when it was never closed. The number is exact. Of
+    /// the time of short regions the total is an estimate, and `min` and `max` are those of the passes that were timed.
     pub cycles: Option<CyclesReport>,
+    /// How many of the times it was run through were timed.
+    pub timed: u64,
 }
 
 /// All regions in the order in which they were registered.
 pub fn reports() -> Vec<RegionReport> {
     let registry = registry();
     let report = |(index, name): (usize, &&str)| {
-        let counts = registry
-            .shards
-            .iter()
-            .filter_map(|shard| shard.counts[index].report());
+        let threads = registry.shards.iter();
+        let threads = threads.filter_map(|shard| shard.passes[index].report());
+        let all = threads.reduce(|(a, timed), (b, more)| (a.and(b), timed + more));
         RegionReport {
             name: name.to_string(),
-            cycles: counts.reduce(CyclesReport::and),
+            cycles: all.map(|(cycles, _)| cycles),
+            timed: all.map_or(0, |(_, timed)| timed),
         }
     };
     registry.names.iter().enumerate().map(report).collect()
@@ -305,7 +321,8 @@ mod tests {
 
     #[test]
     fn regions_nest_and_contain_each_other() {
-        for _ in 0..100 {
+        // So few that each is timed.
+        for _ in 0..20 {
             region_begin("outer");
             for _ in 0..3 {
                 region_begin("inner");
@@ -315,9 +332,142 @@ mod tests {
             region_end("outer");
         }
         let (outer, inner) = (report("outer").unwrap(), report("inner").unwrap());
-        assert_eq!((outer.samples, inner.samples), (100, 300));
+        assert_eq!((outer.samples, inner.samples), (20, 60));
         assert!(outer.total > inner.total && outer.min > inner.min && outer.max >= inner.max);
         assert!(inner.min <= inner.average() && inner.average() <= inner.max);
+    }
+
+    /// A thread of its own with a clock that is set by hand.
+    struct Model {
+        shard: Shard,
+        time: Cell<u64>,
+        readings: Cell<u64>,
+    }
+
+    impl Model {
+        fn new() -> Model {
+            Model {
+                shard: Shard::new(),
+                time: Cell::new(0),
+                readings: Cell::new(0),
+            }
+        }
+
+        fn clock(&self) -> u64 {
+            self.readings.set(self.readings.get() + 1);
+            self.time.get()
+        }
+
+        /// Goes through a region in which `inner` is done.
+        fn pass(&self, region: u8, inner: impl FnOnce()) {
+            self.shard.begin(RegionId(region), || self.clock());
+            inner();
+            self.shard.end(RegionId(region), || self.clock());
+        }
+
+        fn work(&self, cycles: u64) {
+            self.time.set(self.time.get() + cycles);
+        }
+
+        fn report(&self, region: usize) -> (CyclesReport, u64) {
+            self.shard.passes[region].report().unwrap()
+        }
+    }
+
+    #[test]
+    fn short_regions_in_long_ones_are_sampled_alone() {
+        let model = Model::new();
+        for n in 0..3000 {
+            model.pass(0, || {
+                model.work(2_000);
+                for inner in 0..4 {
+                    model.pass(1, || model.work(100 + inner + n % 2 * 50));
+                }
+            });
+        }
+        let ((outer, timed), (inner, few)) = (model.report(0), model.report(1));
+        assert_eq!((outer.samples, timed), (3000, 3000));
+        assert_eq!(outer.total, model.time.get());
+        assert_eq!(inner.samples, 12_000);
+        assert!((64 + 744..64 + 750).contains(&few), "{few}");
+        // The clock is read for nothing else.
+        assert_eq!(model.readings.get(), 2 * (timed + few));
+        let total = outer.total - 3000 * 2_000;
+        assert!(
+            inner.total.abs_diff(total) < total / 50,
+            "{inner:?} {total}"
+        );
+        assert_eq!((inner.min, inner.max), (100, 153));
+    }
+
+    #[test]
+    fn a_region_left_open_does_not_lend_its_start() {
+        // The inner one is given up each time, timed or not, and the outer one keeps its own figures.
+        let model = Model::new();
+        for _ in 0..2000 {
+            model.pass(0, || {
+                model.work(30);
+                model.shard.begin(RegionId(1), || model.clock());
+                model.work(20);
+            });
+        }
+        let (cycles, timed) = model.report(0);
+        assert_eq!((cycles.samples, cycles.total), (2000, 100_000));
+        assert_eq!((cycles.min, cycles.max), (50, 50));
+        assert!(timed < 64 + 125, "{timed}");
+        assert_eq!(model.shard.passes[1].report(), None);
+        assert_eq!(model.shard.unbalanced.load(Relaxed), 2000);
+        assert_eq!(model.shard.depth.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn recursion_is_counted_exactly() {
+        let model = Model::new();
+        fn down(model: &Model, left: u32) {
+            if left > 0 {
+                model.pass(0, || {
+                    model.work(10);
+                    down(model, left - 1);
+                });
+            }
+        }
+        for _ in 0..4000 {
+            down(&model, 5);
+        }
+        let (cycles, timed) = model.report(0);
+        assert_eq!((cycles.samples, cycles.min, cycles.max), (20_000, 10, 50));
+        // Each level's time is in those above: 10 + 20 + .. 50.
+        let total = 4000 * 150;
+        assert!(cycles.total.abs_diff(total) < total / 25, "{cycles:?}");
+        // A stratum can be over before the pass is that stands for it: then some are timed for themselves.
+        assert!(timed < 64 + 20_000 / 10, "{timed}");
+    }
+
+    #[test]
+    fn a_time_is_taken_only_where_a_pass_is_timed() {
+        let region = register("end time").unwrap();
+        assert_eq!(end_time(), None);
+        let mut taken = 0;
+        for _ in 0..64 + 320 {
+            begin(region);
+            let time = end_time();
+            taken += u64::from(time.is_some());
+            end_at(region, time);
+        }
+        let all = reports();
+        let ended = all.iter().find(|r| r.name == "end time").unwrap();
+        assert_eq!(ended.timed, taken);
+        assert_eq!(ended.cycles.unwrap().samples, 64 + 320);
+        // Unless it was interrupted for long.
+        assert!(taken >= 64 + 20, "{taken}");
+        // What follows the time is not in it.
+        let late = register("late").unwrap();
+        begin(late);
+        let time = end_time();
+        let start = now();
+        while now() - start < 1_000_000_000 {}
+        end_at(late, time);
+        assert!(report("late").unwrap().max < 1_000_000_000);
     }
 
     #[test]

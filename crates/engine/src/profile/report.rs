@@ -315,10 +315,12 @@ pub(super) mod tests {
             RegionReport {
                 name: "token".to_owned(),
                 cycles,
+                timed: 2,
             },
             RegionReport {
                 name: "load".to_owned(),
                 cycles: None,
+                timed: 0,
             },
         ];
         let functions = [never, main, cold, hot]
@@ -436,6 +438,7 @@ pub(super) mod tests {
             (&hot["tier"], &json["functions"][1]["tier"]),
             (&"O3".into(), &"O0".into())
         );
+        assert_eq!(keys(&json["regions"][0]), "cycles name timed");
         assert_eq!(json["regions"][0]["name"], "token");
     }
 

@@ -2,6 +2,7 @@
 
 use super::branches::BranchReport;
 use super::function::{ArgumentReport, FunctionReport, TierReport, ValuesReport};
+use super::regions::RegionReport;
 use super::report::ProfileReport;
 use super::tier::Tier;
 use super::values::ALIGNMENTS;
@@ -28,6 +29,10 @@ impl Default for TextOptions {
 /// What the mark behind a number means.
 const LEGEND: &str = "+ at least: O3 code counts no calls, code above O1 and code that took over at a loop no \
                       back-edges; cycles are those of the calls counted";
+
+/// What it means that a region was timed less often than it was run through.
+const REGIONS_LEGEND: &str = "times are exact; of short regions one in 16 is timed: cycles and avg are estimates, min and max \
+                              are those of the timed";
 
 /// Longest name shown whole, in characters.
 const NAME: usize = 32;
@@ -173,16 +178,22 @@ impl ProfileReport {
         if self.regions.is_empty() {
             return Ok(());
         }
-        let mut table = Table::new(["region", "times", "cycles", "avg", "min", "max"]);
+        let mut table = Table::new(["region", "times", "timed", "cycles", "avg", "min", "max"]);
         for region in &self.regions {
+            let timed = short(region.timed);
             let [times, total, average, min, max] = match region.cycles {
                 Some(c) => [c.samples, c.total, c.average(), c.min, c.max].map(short),
                 None => ["0", "-", "-", "-", "-"].map(str::to_owned),
             };
-            table.row([name(&region.name), times, total, average, min, max]);
+            table.row([name(&region.name), times, timed, total, average, min, max]);
         }
         writeln!(out)?;
-        table.write(out, 1)
+        table.write(out, 1)?;
+        let is_estimate = |r: &RegionReport| r.cycles.is_some_and(|c| r.timed < c.samples);
+        match self.regions.iter().any(is_estimate) {
+            true => writeln!(out, "{REGIONS_LEGEND}"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -458,9 +469,9 @@ main      O0         1     250000+        -     -     -     -   1.50     -     -
 + at least: O3 code counts no calls, code above O1 and code that took over at a loop no back-edges; cycles are those of the calls counted
 and 1 more
 
-region  times  cycles  avg  min  max
-token       2     900  450  400  500
-load        0       -    -    -    -
+region  times  timed  cycles  avg  min  max
+token       2      2     900  450  400  500
+load        0      0       -    -    -    -
 ";
         assert_eq!(text, expected, "\n{text}");
     }
@@ -492,6 +503,20 @@ parse     interp       3           0        -     -     -     -   0.30     -    
     O0: no symbol \"puts\"
 + at least: O3 code counts no calls, code above O1 and code that took over at a loop no back-edges; cycles are those of the calls counted";
         assert_eq!(functions, expected, "\n{functions}");
+    }
+
+    #[test]
+    fn estimates_are_told() {
+        let mut report = example();
+        report.regions[0].timed = 1;
+        let text = report.to_text(TextOptions::default());
+        let (_, regions) = text.split_once("\n\nregion").unwrap();
+        let expected = "  times  timed  cycles  avg  min  max
+token       2      1     900  450  400  500
+load        0      0       -    -    -    -
+times are exact; of short regions one in 16 is timed: cycles and avg are estimates, min and max are those of the timed
+";
+        assert_eq!(regions, expected, "\n{regions}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::call;
 use engine::Level;
-use engine::profile::{CyclesReport, cycles, regions};
+use engine::profile::{CyclesReport, regions};
 use engine::tier::Thresholds;
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::{Mutex, PoisonError};
@@ -49,7 +49,7 @@ pub unsafe extern "C" fn jit_profile_begin(region: *const c_char) {
 }
 
 pub unsafe extern "C" fn jit_profile_end(region: *const c_char) {
-    let time = cycles::now();
+    let time = regions::end_time();
     // SAFETY: see the head of the file.
     if let Some(region) = unsafe { super::regions::of(region) } {
         regions::end_at(region, time);

@@ -12,7 +12,9 @@ use std::ffi::{CStr, c_char};
 /// Bytes that are mapped if one of them is.
 const PAGE: usize = 4096;
 /// Bytes of a name that is compared by words, its NUL included; longer ones are compared in the ordinary way.
-const SHORT: usize = 16;
+const SHORT: usize = 32;
+/// Words of such a name.
+const WORDS: usize = SHORT / 8;
 /// Names kept; a power of two.
 const KEPT: usize = 32;
 
@@ -22,9 +24,9 @@ struct Known {
     /// Where it lay.
     at: usize,
     region: RegionId,
-    /// Its bytes with the NUL, as two words, and which bits of these count; none if it is too long.
-    words: [u64; 2],
-    masks: [u64; 2],
+    /// Its bytes with the NUL, as words, and which bits of these count; none if it is too long.
+    words: [u64; WORDS],
+    masks: [u64; WORDS],
 }
 
 thread_local! {
@@ -39,13 +41,24 @@ thread_local! {
 unsafe fn is(name: *const c_char, known: &Known) -> bool {
     if known.masks[0] == 0 || name.addr() % PAGE > PAGE - SHORT {
         // SAFETY: as the caller promised.
-        let text = unsafe { CStr::from_ptr(name) };
-        return text.to_str() == Ok(regions::name(known.region));
+        return unsafe { is_long(name, known.region) };
     }
     // SAFETY: the page of the first byte, which is mapped, holds all of them; they are no more than compared.
-    let words = unsafe { name.cast::<[u64; 2]>().read_unaligned() };
+    let words = unsafe { name.cast::<[u64; WORDS]>().read_unaligned() };
     let differ = |i: usize| (words[i] ^ known.words[i]) & known.masks[i];
-    differ(0) | differ(1) == 0
+    (0..WORDS).fold(0, |all, i| all | differ(i)) == 0
+}
+
+/// Whether it is the name of that region, compared in the ordinary way.
+///
+/// # Safety
+/// As said at the head of the file.
+#[cold]
+#[inline(never)]
+unsafe fn is_long(name: *const c_char, region: RegionId) -> bool {
+    // SAFETY: as the caller promised.
+    let text = unsafe { CStr::from_ptr(name) };
+    text.to_str() == Ok(regions::name(region))
 }
 
 /// The number of a name that this thread did not see lately at this address.
@@ -71,8 +84,10 @@ unsafe fn learn(name: *const c_char) -> Option<RegionId> {
         mask.fill(0xFF);
     }
     let words = |bytes: [u8; SHORT]| {
-        let (a, b) = bytes.split_at(8);
-        [a, b].map(|half| half.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
+        std::array::from_fn(|i| {
+            let word = bytes[8 * i..][..8].iter().rev();
+            word.fold(0, |n, b| n << 8 | u64::from(*b))
+        })
     };
     let known = Known {
         at: name.addr(),
@@ -120,11 +135,20 @@ mod tests {
             "eight888",
             "fifteen-letters",
             "sixteen--letters",
-            "much longer than words",
+            "thirty-one letters, no more one",
+            "thirty-one letters, no less two",
+            "thirty-two letters are just over",
+            "much longer than what is compared by words",
         ];
         let mut page = vec![0_u8; 3 * PAGE];
         let start = page.as_ptr().align_offset(PAGE);
-        for at in [start, start + 1, start + PAGE - 24, start + PAGE - 9] {
+        for at in [
+            start,
+            start + 1,
+            start + PAGE - 40,
+            start + PAGE - 33,
+            start + PAGE - 9,
+        ] {
             for _ in 0..3 {
                 for text in texts {
                     page[at..at + text.len()].copy_from_slice(text.as_bytes());
