@@ -124,7 +124,7 @@ static void memory(void) {
     begin("memory");
     static unsigned char one[4200], two[4200];
     for (int round = 0; round < 60000 && !group_failed; round++) {
-        unsigned span = round % 50 ? 300 : 4000;
+        unsigned span = round % 50 ? 600 : 4000;
         for (unsigned i = 0; i < sizeof one; i++)
             one[i] = two[i] = (unsigned char)next();
         size_t n = below(span), to = below(sizeof one - span), from = below(sizeof one - span);

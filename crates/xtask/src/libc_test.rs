@@ -177,6 +177,9 @@ const INLINE: &str = "#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 void copy(void *to, const void *from) { memcpy(to, from, 64); }
+void copy_150(void *to, const void *from) { memcpy(to, from, 150); }
+void copy_384(void *to, const void *from) { memcpy(to, from, 384); }
+void copy_512(void *to, const void *from) { memcpy(to, from, 512); }
 int same(const void *a, const void *b) { return memcmp(a, b, 16) == 0; }
 void clear(void *to) { memset(to, 0, 32); }
 unsigned long length(void) { return strlen(\"constant\"); }
@@ -220,7 +223,18 @@ fn inline(paths: &Paths, library: &Path) -> Result<()> {
         .arg("-o")
         .arg(&text))?;
     let ir = std::fs::read_to_string(&text)?;
-    for name in ["copy", "same", "clear", "length", "digit", "magnitude"] {
+    let gone = [
+        "copy",
+        "copy_150",
+        "copy_384",
+        "copy_512",
+        "same",
+        "clear",
+        "length",
+        "digit",
+        "magnitude",
+    ];
+    for name in gone {
         let body = body(&ir, name)?;
         if let Some(call) = body
             .lines()
@@ -228,6 +242,14 @@ fn inline(paths: &Paths, library: &Path) -> Result<()> {
         {
             bail!("{name} still calls: {}", call.trim());
         }
+    }
+    for (name, least) in [("copy_150", 3), ("copy_384", 6), ("copy_512", 8)] {
+        let body = body(&ir, name)?;
+        let moves = body.matches("store <8 x i64>").count();
+        ensure!(
+            moves == least && !body.contains("br "),
+            "{name} is not {least} moves of 64 bytes:\n{body}"
+        );
     }
     ensure!(
         body(&ir, "length")?.contains("ret i64 8"),
