@@ -2,13 +2,19 @@
 //!
 //! What is general about the function is that sizes and addresses differ from call to call: those around the same mean. (With one
 //! size throughout, every branch of it is predicted, and it is nearly as fast as the moves themselves.)
+//!
+//! The last line is of calls in a row that have a size each, always the same, at aligned addresses: what a program does that
+//! copies its structures. There the general function's branches are predicted by where the call came from.
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-// Aligned as programs align what they copy in blocks.
-static _Alignas(64) char from[8192], to[8192];
+// Aligned as programs align what they copy in blocks. The two differ in their low twelve bits, by which a load tells at first
+// whether it must wait for a store.
+static _Alignas(64) struct {
+    char from[8192 + 2048], to[8192];
+} arena;
 
 typedef void *copy_function(void *, const void *, size_t);
 // Read anew at each call, so that nobody knows which function it is.
@@ -29,12 +35,15 @@ static long now(void) {
 
 #define BARRIER __asm__ volatile("" ::: "memory")
 
+#define CONSTANT(AT, N)                                                                                                \
+    memcpy(__builtin_assume_aligned(arena.to + (AT), 64), __builtin_assume_aligned(arena.from + (AT), 64), N);         \
+    BARRIER;
 #define SIZE(N)                                                                                                        \
     __attribute__((noinline)) static long general_##N(void) {                                                          \
         long start = now();                                                                                            \
         for (int i = 0; i < CALLS; i++) {                                                                              \
             const struct shape *s = &shapes[i % SHAPES];                                                               \
-            any(to + s->to, from + s->from, s->size);                                                                  \
+            any(arena.to + s->to, arena.from + s->from, s->size);                                                      \
             BARRIER;                                                                                                   \
         }                                                                                                              \
         return now() - start;                                                                                          \
@@ -42,9 +51,7 @@ static long now(void) {
     __attribute__((noinline)) static long constant_##N(void) {                                                         \
         long start = now();                                                                                            \
         for (int i = 0; i < CALLS; i++) {                                                                              \
-            memcpy(__builtin_assume_aligned(to + (i & 7) * 64, 64), __builtin_assume_aligned(from + (i & 7) * 64, 64), \
-                   N);                                                                                                 \
-            BARRIER;                                                                                                   \
+            CONSTANT((i & 7) * 64, N)                                                                                  \
         }                                                                                                              \
         return now() - start;                                                                                          \
     }
@@ -52,6 +59,27 @@ SIZE(64)
 SIZE(128)
 SIZE(256)
 SIZE(512)
+
+// Read anew at each call, so that they are not constant.
+static volatile uint16_t sizes[] = {64, 100, 128, 200, 256, 384, 512};
+
+__attribute__((noinline)) static void copy(void *target, const void *source, size_t n) { memcpy(target, source, n); }
+
+#define GENERAL(SITE, N) copy(arena.to + at, arena.from + at, sizes[SITE]); BARRIER;
+#define FIXED(SITE, N) CONSTANT(at, N)
+#define ROW(COPY) COPY(0, 64) COPY(1, 100) COPY(2, 128) COPY(3, 200) COPY(4, 256) COPY(5, 384) COPY(6, 512)
+
+#define IN_A_ROW(NAME, COPY)                                                                                           \
+    __attribute__((noinline)) static long NAME(void) {                                                                 \
+        long start = now();                                                                                            \
+        for (int i = 0; i < CALLS; i++) {                                                                              \
+            int at = (i & 7) * 64;                                                                                     \
+            ROW(COPY)                                                                                                  \
+        }                                                                                                              \
+        return now() - start;                                                                                          \
+    }
+IN_A_ROW(general_row, GENERAL)
+IN_A_ROW(constant_row, FIXED)
 
 // Sizes from half of n to one and a half of it, at any address.
 static void shuffle(size_t n) {
@@ -62,8 +90,7 @@ static void shuffle(size_t n) {
     }
 }
 
-static void measure(size_t n, long (*general)(void), long (*constant)(void)) {
-    shuffle(n);
+static void measure(const char *name, long (*general)(void), long (*constant)(void)) {
     long a[ROUNDS], b[ROUNDS];
     // The first rounds are the engine's to compile.
     for (long start = now(); now() - start < 500000000;)
@@ -78,13 +105,14 @@ static void measure(size_t n, long (*general)(void), long (*constant)(void)) {
             if (b[j] < b[j - 1]) { long t = b[j]; b[j] = b[j - 1]; b[j - 1] = t; }
         }
     double x = (double)a[ROUNDS / 2] / CALLS, y = (double)b[ROUNDS / 2] / CALLS;
-    printf("%zu %.2f %.2f %.2f\n", n, x, y, x / y);
+    printf("%s %.2f %.2f %.2f\n", name, x, y, x / y);
 }
 
 int main(void) {
-    measure(64, general_64, constant_64);
-    measure(128, general_128, constant_128);
-    measure(256, general_256, constant_256);
-    measure(512, general_512, constant_512);
+    shuffle(64), measure("64", general_64, constant_64);
+    shuffle(128), measure("128", general_128, constant_128);
+    shuffle(256), measure("256", general_256, constant_256);
+    shuffle(512), measure("512", general_512, constant_512);
+    measure("row", general_row, constant_row);
     return 0;
 }
