@@ -3,6 +3,8 @@
 //! JITLink writes each unit into fresh read-write pages and gives every segment its final protection before an address
 //! is given out: code becomes read-execute, constants read-only. No page is ever writable and executable.
 
+use crate::memory::Debug;
+use crate::symbols::Function;
 use crate::{Compiled, Error, Level, SymbolTable, Timings};
 use llvm::{Jit, SymbolKind};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind as ObjectKind};
@@ -79,8 +81,9 @@ impl Code {
 
         // One lookup for each text section tells where all its functions are.
         let mut located = Vec::new();
+        let mut debug = Vec::new();
         let mut bytes = 0;
-        for object in &objects {
+        for (number, object) in objects.iter().enumerate() {
             let (sections, size) = functions_of(object)?;
             bytes += size;
             for functions in sections.into_values() {
@@ -90,12 +93,18 @@ impl Code {
                 let base = jit.lookup(name)?.wrapping_sub(*offset as usize);
                 located.extend(functions.into_iter().map(|(offset, size, name)| {
                     let start = base.wrapping_add(offset as usize);
-                    (start, start + size as usize, name)
+                    Function {
+                        start,
+                        end: start + size as usize,
+                        name,
+                        object: number,
+                    }
                 }));
             }
+            debug.push(Debug::of_object(object, &|name| jit.lookup(name).ok()));
         }
         timings.load = start.elapsed();
-        let symbols = SymbolTable::new(located);
+        let symbols = SymbolTable::new(located).with_debug(debug);
         Ok(Code {
             entry,
             entry_name,

@@ -1,4 +1,6 @@
-//! Names of code addresses, for messages about faults.
+//! Names and source lines of code addresses, for messages about faults.
+
+use crate::memory::{Debug, SourceFrame};
 
 /// Where an address lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,34 +11,71 @@ pub struct Located<'a> {
     pub offset: usize,
 }
 
-/// Functions by address. Lookup does not allocate: it may be called from a signal handler.
+/// A function in memory.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Function {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) name: String,
+    /// Which object it is from.
+    pub(crate) object: usize,
+}
+
+/// Functions by address, and their source lines. Finding a function does not allocate: it may be done in a signal handler.
 #[derive(Debug, Default)]
 pub struct SymbolTable {
-    /// (start, end, name), ascending, not overlapping.
-    functions: Vec<(usize, usize, String)>,
+    /// Ascending, not overlapping.
+    functions: Vec<Function>,
+    /// By object.
+    debug: Vec<Debug>,
 }
 
 impl SymbolTable {
     /// Sorts the list; of overlapping functions (folded ones) the first by name stays.
-    pub(crate) fn new(mut functions: Vec<(usize, usize, String)>) -> Self {
+    pub(crate) fn new(mut functions: Vec<Function>) -> Self {
         functions.sort();
-        functions.dedup_by(|b, a| b.0 < a.1);
-        SymbolTable { functions }
+        functions.dedup_by(|b, a| b.start < a.end);
+        SymbolTable {
+            functions,
+            debug: Vec::new(),
+        }
+    }
+
+    /// With what tells source lines, by object.
+    pub(crate) fn with_debug(mut self, debug: Vec<Debug>) -> Self {
+        self.debug = debug;
+        self
+    }
+
+    fn function(&self, address: usize) -> Option<&Function> {
+        let next = self.functions.partition_point(|f| f.start <= address);
+        let function = self.functions.get(next.checked_sub(1)?)?;
+        (address < function.end).then_some(function)
     }
 
     /// The function that contains the address.
     pub fn find(&self, address: usize) -> Option<Located<'_>> {
-        let next = self.functions.partition_point(|f| f.0 <= address);
-        let (start, end, name) = self.functions.get(next.checked_sub(1)?)?;
-        (address < *end).then_some(Located {
-            function: name,
-            offset: address - start,
+        let function = self.function(address)?;
+        Some(Located {
+            function: &function.name,
+            offset: address - function.start,
         })
+    }
+
+    /// Calls `visit` with the functions and source lines of the code at `address`, what was inlined first; not at all if
+    /// they are not known. Allocates.
+    pub fn source_frames(&self, address: usize, visit: &mut dyn FnMut(&[SourceFrame<'_>])) {
+        let function = self.function(address);
+        if let Some(debug) = function.and_then(|f| self.debug.get(f.object)) {
+            debug.frames(address, visit);
+        }
     }
 
     /// All functions: (start, end, name), ascending.
     pub fn iter(&self) -> impl Iterator<Item = (usize, usize, &str)> {
-        self.functions.iter().map(|(s, e, n)| (*s, *e, n.as_str()))
+        self.functions
+            .iter()
+            .map(|f| (f.start, f.end, f.name.as_str()))
     }
 
     /// Number of functions.
@@ -56,11 +95,17 @@ mod tests {
 
     #[test]
     fn finds_by_range() {
+        let function = |start, end, name: &str| Function {
+            start,
+            end,
+            name: name.into(),
+            object: 0,
+        };
         let t = SymbolTable::new(vec![
-            (20, 30, "b".into()),
-            (10, 20, "a".into()),
-            (10, 20, "aa".into()),
-            (40, 41, "c".into()),
+            function(20, 30, "b"),
+            function(10, 20, "a"),
+            function(10, 20, "aa"),
+            function(40, 41, "c"),
         ]);
         assert_eq!(t.len(), 3);
         assert_eq!(t.find(9), None);

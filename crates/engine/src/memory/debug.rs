@@ -23,7 +23,7 @@ pub struct SourceFrame<'n> {
 
 /// Sections of debug information with final addresses.
 #[derive(Debug, Default)]
-pub(super) struct Debug {
+pub(crate) struct Debug {
     sections: Vec<(SectionId, Box<[u8]>)>,
 }
 
@@ -65,6 +65,33 @@ impl Debug {
         }
     }
 
+    /// The debug information of an object that another linker puts into memory; `address` tells where it put a function.
+    /// The bytes start at a multiple of 8. What cannot be read tells no lines.
+    pub(crate) fn of_object(object: &[u8], address: &dyn Fn(&str) -> Option<usize>) -> Self {
+        let object = match Object::parse(object) {
+            Ok(object) if !object.debug.is_empty() => object,
+            _ => return Debug::default(),
+        };
+        // One function tells where its section is.
+        let start = |section: usize| {
+            let symbols = object.symbols.iter();
+            let functions = symbols.filter(|s| s.is_function && s.is_global);
+            functions
+                .filter_map(|f| match f.place {
+                    Place::Section(own, offset) if own == section => {
+                        Some(address(&f.name)?.wrapping_sub(offset))
+                    }
+                    _ => None,
+                })
+                .next()
+                .unwrap_or(0)
+        };
+        let starts: Vec<usize> = (0..object.sections.len()).map(start).collect();
+        Debug::new(&object, |section, offset| {
+            starts[section].wrapping_add(offset)
+        })
+    }
+
     /// Bytes that are kept.
     pub(super) fn bytes(&self) -> usize {
         self.sections.iter().map(|(_, bytes)| bytes.len()).sum()
@@ -72,7 +99,7 @@ impl Debug {
 
     /// Calls `visit` with the functions and lines of the code at `address`, innermost first; not at all if they are not
     /// known.
-    pub(super) fn frames(&self, address: usize, visit: &mut dyn FnMut(&[SourceFrame<'_>])) {
+    pub(crate) fn frames(&self, address: usize, visit: &mut dyn FnMut(&[SourceFrame<'_>])) {
         if self.sections.is_empty() {
             return;
         }

@@ -24,6 +24,7 @@ mod sync;
 mod unit;
 
 pub use budget::{Budget, Charge};
+pub(crate) use debug::Debug;
 pub use debug::SourceFrame;
 pub use error::MemoryError;
 pub use link::{Symbol, Symbols, link};

@@ -129,13 +129,26 @@ fn print_place(out: &mut Stderr, place: Place<'_>) -> Result {
 
 /// Calls `visit` if there is guest code at `address`.
 fn locate(address: usize, lines: bool, visit: &mut dyn FnMut(Place<'_>)) -> bool {
-    if let Some(at) = symbols().and_then(|s| s.find(address)) {
+    if let Some((table, at)) = symbols().and_then(|s| Some((s, s.find(address)?))) {
         let (function, offset) = (at.function, at.offset);
-        visit(Place::Compiled {
-            function,
-            offset,
-            lines: &[],
-        });
+        let mut is_told = false;
+        if lines {
+            table.source_frames(address, &mut |lines| {
+                is_told = true;
+                visit(Place::Compiled {
+                    function,
+                    offset,
+                    lines,
+                });
+            });
+        }
+        if !is_told {
+            visit(Place::Compiled {
+                function,
+                offset,
+                lines: &[],
+            });
+        }
         return true;
     }
     call::engine().is_some_and(|engine| engine.locate_code(address, lines, visit))
