@@ -285,10 +285,15 @@ pub(crate) unsafe fn run(
                 let entry: &FuncEntry = $entry;
                 let count: usize = $count;
                 if entry.count_call() {
-                    let area = sp.cast::<u64>();
+                    // A loop of its own runs the callee, whose frame names no caller. For whoever tells of a fault, the
+                    // words below the arguments do, as in a frame.
+                    let caller = sp.cast::<u64>();
+                    let area = caller.add(2);
                     if area.add(count).cast::<u8>() >= stack.limit {
                         memory::overflow(&(*code).name, ip.addr(), fp.addr());
                     }
+                    caller.write(ip as u64);
+                    caller.add(1).write(code as u64);
                     pass!(area, count);
                     let used = area.add(count.next_multiple_of(2));
                     stack.top.set(used.cast());

@@ -181,7 +181,7 @@ impl Engine {
         if let Some(code) = first {
             note(code, &mut told);
         }
-        // A frame has its caller's form above the address of the call there.
+        // A frame has its caller's form above the address of the call there; so has the place of a call that was measured.
         let mut has_enough = false;
         let mut caller: Option<&Code> = None;
         interp::frame_words(registers, &mut |word| {
@@ -195,8 +195,8 @@ impl Engine {
         if has_enough {
             return;
         }
-        // Calls that were counted begin a loop of their own, whose form and place are on the stack. An older call may have
-        // left its own there: so all are named.
+        // A loop that machine code began has no caller's form. But if the loop around it waits, its form and place are on the
+        // machine's stack. An older call may have left its own there: so all are named.
         for code in registers.iter().chain(stack).filter_map(|word| form(*word)) {
             if told.iter().any(|known| std::ptr::eq(*known, code)) {
                 continue;
