@@ -488,6 +488,9 @@ pub struct ExportArgs {
     /// Use this profile (the runtime's --save-profile writes one)
     #[arg(long, value_name = "FILE", conflicts_with = "train")]
     pub profile: Option<PathBuf>,
+    /// Leave out what tells source lines: the program is smaller, and messages name functions alone
+    #[arg(long)]
+    pub no_lines: bool,
     /// The processor to make code for
     #[arg(long, value_enum, default_value_t = ExportCpu::Host)]
     pub cpu: ExportCpu,

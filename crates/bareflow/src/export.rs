@@ -178,6 +178,9 @@ pub fn native(args: &ExportArgs, artifacts: &Artifacts) -> Result<Vec<u8>, Error
         if let Some(profile) = &profile {
             command.arg("--profile").arg(profile);
         }
+        if args.no_lines {
+            command.arg("--no-lines");
+        }
         let without = args.without.iter().map(String::as_str);
         for feature in without.chain(left_out(args.cpu)) {
             command.args(["--without", feature]);
@@ -345,7 +348,8 @@ pub fn export(
     );
     if machine.len() > MAX_FINAL_BYTES {
         eprintln!(
-            "bareflow: that is more than the {MAX_FINAL_BYTES} bytes such a machine should have"
+            "bareflow: that is more than the {MAX_FINAL_BYTES} bytes such a machine should have; --no-lines makes it smaller \
+             where the program tells source lines"
         );
     }
     if kind == ExportKind::Machine {
@@ -379,6 +383,7 @@ mod tests {
             slot: true,
             train: None,
             profile: None,
+            no_lines: false,
             cpu: ExportCpu::Host,
             without: Vec::new(),
             arguments: Vec::new(),

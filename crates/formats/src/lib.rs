@@ -16,6 +16,7 @@ pub mod embed;
 pub mod exit;
 pub mod flud;
 pub mod gate;
+pub mod lines;
 pub mod link;
 pub mod llbc;
 pub mod options;

@@ -6,7 +6,7 @@
 use crate::gate::{self, errno};
 use crate::output::{Stderr, write_all};
 use crate::pool::{Pool, Work};
-use crate::{clock, devices, files, heap, interrupt, threads};
+use crate::{clock, devices, files, heap, interrupt, progress, threads};
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::fmt::Write;
@@ -67,6 +67,7 @@ unsafe fn bytes<'a>(ptr: *const u8, len: usize) -> &'a [u8] {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
+    progress::made();
     // SAFETY: the guest's contract.
     let written = write_all(1, unsafe { bytes(ptr, len) });
     if written == Err(errno::EPIPE) {
@@ -82,6 +83,7 @@ unsafe extern "C" fn bf_console_write(ptr: *const u8, len: usize) {
 /// To the serial line alone, where there is one; else as [`bf_console_write`].
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_serial_write(ptr: *const u8, len: usize) {
+    progress::made();
     let line = devices::serial_line(host().is_machine);
     // SAFETY: the guest's contract. Nobody may be listening.
     let _ = write_all(line, unsafe { bytes(ptr, len) });
@@ -125,7 +127,7 @@ unsafe extern "C" fn bf_console_key(timeout_ns: u64) -> i64 {
     } else if INPUT.ended.load(Ordering::Relaxed) {
         -i64::from(errno::ENODATA)
     } else {
-        let key = devices::key(timeout_ns);
+        let key = progress::waiting(|| devices::key(timeout_ns));
         if key == Err(errno::ENODATA) {
             INPUT.ended.store(true, Ordering::Relaxed);
         }
@@ -185,7 +187,7 @@ unsafe fn read_line(buffer: &mut [u8; CHUNK], ptr: *mut u8, cap: usize) -> isize
         }
         INPUT.start.store(0, Ordering::Relaxed);
         INPUT.end.store(0, Ordering::Relaxed);
-        match gate::read(0, buffer) {
+        match progress::waiting(|| gate::read(0, buffer)) {
             Ok(n) if n > 0 => INPUT.end.store(n.min(CHUNK), Ordering::Relaxed),
             Err(errno::EINTR) if !interrupt::is_pending() => {}
             Err(errno::EINTR) => return -1,
@@ -213,42 +215,48 @@ fn answer(result: Result<u64, i32>) -> i64 {
     }
 }
 
+/// The answer of what uses a file or folder, which is progress.
+fn using_files(result: impl FnOnce() -> Result<u64, i32>) -> i64 {
+    progress::made();
+    answer(result())
+}
+
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_open(path: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { bytes(path, len) };
-    answer(files::open(host().root, path).map(|h| h as u64))
+    using_files(|| files::open(host().root, path).map(|h| h as u64))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_open_with(path: *const u8, len: usize, flags: u32) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { bytes(path, len) };
-    answer(files::open_with(host().root, path, flags).map(|h| h as u64))
+    using_files(|| files::open_with(host().root, path, flags).map(|h| h as u64))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_write(handle: i64, offset: u64, ptr: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
     let bytes = unsafe { bytes(ptr, len) };
-    answer(files::write_at(handle, offset, bytes).map(|n| n as u64))
+    using_files(|| files::write_at(handle, offset, bytes).map(|n| n as u64))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_resize(handle: i64, size: u64) -> i64 {
-    answer(files::resize(handle, size).map(|()| 0))
+    using_files(|| files::resize(handle, size).map(|()| 0))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_sync(handle: i64) -> i64 {
-    answer(files::sync(handle).map(|()| 0))
+    using_files(|| files::sync(handle).map(|()| 0))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_remove(path: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { bytes(path, len) };
-    answer(files::remove(host().root, path).map(|()| 0))
+    using_files(|| files::remove(host().root, path).map(|()| 0))
 }
 
 #[unsafe(no_mangle)]
@@ -260,14 +268,14 @@ unsafe extern "C" fn bf_file_rename(
 ) -> i64 {
     // SAFETY: the guest's contract.
     let (from, to) = unsafe { (bytes(from, from_len), bytes(to, to_len)) };
-    answer(files::rename(host().root, from, to).map(|()| 0))
+    using_files(|| files::rename(host().root, from, to).map(|()| 0))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_folder_create(path: *const u8, len: usize) -> i64 {
     // SAFETY: the guest's contract.
     let path = unsafe { bytes(path, len) };
-    answer(files::create_folder(host().root, path).map(|()| 0))
+    using_files(|| files::create_folder(host().root, path).map(|()| 0))
 }
 
 /// Names in a folder, each ending with a NUL, those of folders with `/` before it: as many whole ones as fit into `cap`
@@ -277,6 +285,7 @@ unsafe extern "C" fn bf_folder_list(path: *const u8, len: usize, out: *mut u8, c
     // SAFETY: the guest's contract.
     let path = unsafe { bytes(path, len) };
     let mut needed = 0;
+    progress::made();
     let listed = files::list(host().root, path, |name, is_folder| {
         let end = needed + name.len() + usize::from(is_folder) + 1;
         if end <= cap {
@@ -297,7 +306,7 @@ unsafe extern "C" fn bf_folder_list(path: *const u8, len: usize, out: *mut u8, c
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_size(handle: i64) -> i64 {
-    answer(files::size(handle))
+    using_files(|| files::size(handle))
 }
 
 #[unsafe(no_mangle)]
@@ -306,12 +315,12 @@ unsafe extern "C" fn bf_file_read(handle: i64, offset: u64, ptr: *mut u8, len: u
         return 0;
     }
     // SAFETY: the guest gave `len` writable bytes that are its alone during the call.
-    answer(unsafe { files::read_at(handle, offset, ptr, len) }.map(|n| n as u64))
+    using_files(|| unsafe { files::read_at(handle, offset, ptr, len) }.map(|n| n as u64))
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bf_file_close(handle: i64) -> i64 {
-    answer(files::close(handle).map(|()| 0))
+    using_files(|| files::close(handle).map(|()| 0))
 }
 
 #[unsafe(no_mangle)]
@@ -346,7 +355,7 @@ unsafe extern "C" fn bf_unix_time_ns() -> u64 {
 unsafe extern "C" fn bf_sleep_ns(ns: u64) {
     match ns {
         0 => gate::yield_now(),
-        ns => devices::sleep(ns),
+        ns => progress::sleeping(ns, || devices::sleep(ns)),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Arguments: the program's own options, then the guest's.
 //!
 //! ```text
-//!   native.elf [--root DIR] [--threads N] [--timings] ... -- guest arguments
+//!   native.elf [--root DIR] [--threads N] [--watchdog SECONDS] [--timings] ... -- guest arguments
 //!   native.elf guest arguments                                                  (Linux only)
 //! ```
 //!
@@ -16,6 +16,8 @@ pub struct Own<'a> {
     pub root: Option<&'a [u8]>,
     /// Threads the program may use.
     pub threads: Option<u32>,
+    /// Seconds without progress after which the program is ended.
+    pub watchdog: Option<u64>,
     /// Say how long the start took.
     pub timings: bool,
 }
@@ -40,6 +42,8 @@ pub fn split<'w, 'a>(words: &'w [&'a [u8]], is_machine: bool) -> (Own<'a>, &'w [
             None => {
                 if let Some(threads) = value(word, b"--threads", &mut rest) {
                     own.threads = number(threads).filter(|n| (1..=256).contains(n));
+                } else if let Some(seconds) = value(word, b"--watchdog", &mut rest) {
+                    own.watchdog = number(seconds).filter(|n| (1..=86_400).contains(n));
                 }
             }
         }
@@ -60,7 +64,7 @@ fn value<'a>(
     }
 }
 
-fn number(digits: &[u8]) -> Option<u32> {
+fn number<N: core::str::FromStr>(digits: &[u8]) -> Option<N> {
     core::str::from_utf8(digits).ok()?.parse().ok()
 }
 
@@ -71,11 +75,13 @@ mod tests {
     #[test]
     fn own_options_stand_before_the_dashes() {
         let words = |t: &'static str| t.split_whitespace().map(str::as_bytes).collect::<Vec<_>>();
-        let list = words("--quiet --tier O3 --threads 2 --root=/r --timings -- --threads 9");
+        let list =
+            words("--quiet --tier O3 --threads 2 --watchdog 5 --root=/r --timings -- --threads 9");
         let (own, guest) = split(&list, true);
         let expected = Own {
             root: Some(b"/r"),
             threads: Some(2),
+            watchdog: Some(5),
             timings: true,
         };
         assert_eq!((own, guest), (expected, &words("--threads 9")[..]));
@@ -85,6 +91,7 @@ mod tests {
         assert!(split(&list, true).1.is_empty());
         assert_eq!(split(&words("--threads 0 --"), true).0.threads, None);
         assert_eq!(split(&words("--threads"), true).0.threads, None);
+        assert_eq!(split(&words("--watchdog 0 --"), true).0.watchdog, None);
         assert_eq!(split(&words("-- -- x"), false).1, words("-- x"));
     }
 }

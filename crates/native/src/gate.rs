@@ -112,6 +112,7 @@ mod number {
     pub const SCHED_YIELD: usize = 24;
     pub const MADVISE: usize = 28;
     pub const NANOSLEEP: usize = 35;
+    pub const GETPID: usize = 39;
     pub const EXIT: usize = 60;
     pub const FSYNC: usize = 74;
     pub const FTRUNCATE: usize = 77;
@@ -121,6 +122,7 @@ mod number {
     pub const UNLINK: usize = 87;
     pub const SIGALTSTACK: usize = 131;
     pub const ARCH_PRCTL: usize = 158;
+    pub const GETTID: usize = 186;
     pub const FUTEX: usize = 202;
     pub const SCHED_SETAFFINITY: usize = 203;
     pub const SCHED_GETAFFINITY: usize = 204;
@@ -128,6 +130,7 @@ mod number {
     pub const SET_TID_ADDRESS: usize = 218;
     pub const CLOCK_GETTIME: usize = 228;
     pub const EXIT_GROUP: usize = 231;
+    pub const TGKILL: usize = 234;
     pub const GETRANDOM: usize = 318;
 }
 
@@ -561,6 +564,24 @@ pub unsafe fn signal_stack(at: *mut u8, len: usize) {
 pub fn slot_success() {
     // SAFETY: takes nothing.
     let _ = unsafe { call!(formats::calls::SLOT_SUCCESS as usize) };
+}
+
+/// The calling thread's number.
+pub fn thread_id() -> i32 {
+    // SAFETY: takes nothing.
+    unsafe { call!(number::GETTID) }.map_or(0, |id| id as i32)
+}
+
+/// Sends a signal to a thread of this process.
+///
+/// # Errors
+/// There is no such thread.
+pub fn signal(thread: i32, signal: i32) -> Answer {
+    // SAFETY: takes nothing, and gives a number; then takes any numbers. What the signal does its handler answers for.
+    unsafe {
+        let process = call!(number::GETPID)?;
+        call!(number::TGKILL, process, thread as usize, signal as usize)
+    }
 }
 
 /// Lets other threads run.

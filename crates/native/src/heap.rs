@@ -3,6 +3,7 @@
 use crate::gate;
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr;
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use talc::TalcLock;
 use talc::base::{Talc, binning::Binning};
 use talc::source::Source;
@@ -58,8 +59,24 @@ fn mapped(size: usize) -> Option<usize> {
     size.checked_next_multiple_of(HUGE_PAGE)
 }
 
+/// Bytes of the request that was refused last; 0 if none was.
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes of the last request that was refused, if one was.
+pub fn refused() -> Option<usize> {
+    Some(REFUSED.load(Relaxed)).filter(|bytes| *bytes != 0)
+}
+
 /// A block of `size` bytes at a multiple of `align` (a power of two); null if there is none.
 pub fn allocate(size: usize, align: usize) -> *mut u8 {
+    let block = take(size, align);
+    if block.is_null() {
+        REFUSED.store(size.max(1), Relaxed);
+    }
+    block
+}
+
+fn take(size: usize, align: usize) -> *mut u8 {
     let Some(layout) = layout(size, align) else {
         return ptr::null_mut();
     };
@@ -139,6 +156,7 @@ mod tests {
             (16, 1 << 62),
         ] {
             assert!(allocate(size, align).is_null(), "{size} {align}");
+            assert!(refused().is_some());
         }
         // SAFETY: null is allowed.
         unsafe { free(ptr::null_mut(), 8, 8) };

@@ -13,7 +13,8 @@
 //! - `start`: the first instruction, the auxiliary vector, the way into `bf_main`. `gate`: system calls.
 //! - `api`: the guest interface. `arguments`, `files`, `heap`, `clock`, `devices`, `pool`, `threads`, `interrupt`: what is
 //!   behind it.
-//! - `fault`: a program that faults, named by function (`names`: the table the linker makes).
+//! - `fault`: a program that faults, named by function and source line (`names`: the tables the linker makes).
+//!   `progress`: the watchdog.
 //! - `copy`: `memcpy` and its kin, which generated code calls; `numbers`: rounding. Other such helpers
 //!   come from `compiler_builtins`.
 //!
@@ -39,6 +40,7 @@ mod names;
 mod numbers;
 mod output;
 mod pool;
+mod progress;
 #[cfg(feature = "freestanding")]
 mod start;
 mod thread_locals;

@@ -1,4 +1,4 @@
-//! Which function an address lies in: the table the linker puts into the program.
+//! Which function and source line an address lies in: the tables the linker puts into the program.
 //!
 //! ```text
 //!   count                 u32
@@ -7,7 +7,10 @@
 //!   text                  names, each with its length before it (u16)
 //! ```
 //!
-//! All little endian. The linker defines `bareflow_names`, `bareflow_names_end`, `bareflow_code`, `bareflow_code_end`.
+//! All little endian. That of source lines is `formats::lines`; it is empty where the program was exported without. The
+//! linker defines `bareflow_names`, `bareflow_lines`, `bareflow_code` and their ends, `bareflow_names_end` and so on.
+
+use formats::lines::{Frame, Lines};
 
 /// Reads the table.
 #[derive(Clone, Copy)]
@@ -52,37 +55,80 @@ impl<'a> Names<'a> {
 #[cfg(feature = "freestanding")]
 mod linked {
     unsafe extern "C" {
-        pub static bareflow_names: u8;
-        pub static bareflow_names_end: u8;
-        pub static bareflow_code: u8;
-        pub static bareflow_code_end: u8;
+        static bareflow_names: u8;
+        static bareflow_names_end: u8;
+        static bareflow_lines: u8;
+        static bareflow_lines_end: u8;
+        static bareflow_code: u8;
+        static bareflow_code_end: u8;
+    }
+
+    fn table(start: *const u8, end: *const u8) -> &'static [u8] {
+        let len = end.addr().saturating_sub(start.addr());
+        // SAFETY: the linker puts both symbols around one table of bytes that nobody writes.
+        unsafe { core::slice::from_raw_parts(start, len) }
+    }
+
+    pub fn names() -> &'static [u8] {
+        table(&raw const bareflow_names, &raw const bareflow_names_end)
+    }
+
+    pub fn lines() -> &'static [u8] {
+        table(&raw const bareflow_lines, &raw const bareflow_lines_end)
+    }
+
+    pub fn code() -> core::ops::Range<usize> {
+        (&raw const bareflow_code).addr()..(&raw const bareflow_code_end).addr()
     }
 }
 
-/// The function of the program that `address` lies in, and the offset in it.
-#[cfg(feature = "freestanding")]
-pub fn locate(address: usize) -> Option<(&'static str, usize)> {
-    use linked::*;
-    // SAFETY: the linker puts both symbols around one table of bytes that nobody writes.
-    let table = unsafe {
-        let start = &raw const bareflow_names;
-        let len = (&raw const bareflow_names_end as usize).saturating_sub(start as usize);
-        core::slice::from_raw_parts(start, len)
-    };
-    let (start, end) = (
-        &raw const bareflow_code as usize,
-        &raw const bareflow_code_end as usize,
-    );
-    (start..end)
-        .contains(&address)
-        .then(|| Names::new(table).find(address - start))
-        .flatten()
+/// Only our linker makes the tables.
+#[cfg(not(feature = "freestanding"))]
+mod linked {
+    pub fn names() -> &'static [u8] {
+        &[]
+    }
+
+    pub fn lines() -> &'static [u8] {
+        &[]
+    }
+
+    pub fn code() -> core::ops::Range<usize> {
+        0..0
+    }
 }
 
-/// Only our linker makes the table.
-#[cfg(not(feature = "freestanding"))]
-pub fn locate(_address: usize) -> Option<(&'static str, usize)> {
-    None
+/// A place in the program's code.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// The function, by its symbol.
+    pub function: &'static str,
+    /// Bytes from its start.
+    pub offset: usize,
+    /// Bytes from the start of all code.
+    in_code: usize,
+}
+
+impl Place {
+    /// What is at `address`.
+    pub fn at(address: usize) -> Option<Self> {
+        let code = linked::code();
+        if !code.contains(&address) {
+            return None;
+        }
+        let in_code = address - code.start;
+        let (function, offset) = Names::new(linked::names()).find(in_code)?;
+        Some(Place {
+            function,
+            offset,
+            in_code,
+        })
+    }
+
+    /// Its source lines, what was inlined first; none where they are not known.
+    pub fn frames(&self) -> impl Iterator<Item = Frame<'static>> {
+        Lines::new(linked::lines()).frames(self.in_code as u64)
+    }
 }
 
 #[cfg(test)]

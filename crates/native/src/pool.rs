@@ -18,7 +18,7 @@
 
 use crate::gate::{self, CpuSet};
 use crate::thread_locals::Thread;
-use crate::{clock, fault};
+use crate::{clock, fault, progress};
 use core::cell::UnsafeCell;
 use core::ffi::c_void;
 use core::hint::spin_loop;
@@ -178,7 +178,7 @@ impl Pool {
             let job = unsafe { *self.job.0.get() };
             if let Some(job) = job.filter(|j| index < j.n) {
                 // SAFETY: the guest's own function and context.
-                unsafe { (job.work)(job.ctx, index, job.n) };
+                progress::guest(|| unsafe { (job.work)(job.ctx, index, job.n) });
             }
             self.remaining.0.fetch_sub(1, Ordering::Release);
         }

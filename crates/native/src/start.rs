@@ -6,7 +6,7 @@ use crate::arguments::{self, Own};
 use crate::cpu;
 use crate::output::Stderr;
 use crate::thread_locals::Thread;
-use crate::{api, clock, fault, files, gate, heap, interrupt, pool};
+use crate::{api, clock, fault, files, gate, heap, interrupt, pool, progress};
 use core::arch::global_asm;
 use core::fmt::Write;
 use formats::arguments::merge;
@@ -162,8 +162,15 @@ unsafe extern "C" fn bareflow_native_start(stack: *const usize) -> ! {
     static mut FIRST: Thread = Thread::new();
     // SAFETY: the first thread's for ever; nothing has set its pointer.
     unsafe { Thread::enter(&raw mut FIRST) };
+    if let Some(seconds) = found.own.watchdog
+        && !progress::watch(seconds)
+    {
+        refuse(
+            "no memory for the watchdog's thread; give the machine more, or leave out --watchdog",
+        );
+    }
     // SAFETY: the program's entry.
-    let result = unsafe { bf_main() };
+    let result = progress::guest(|| unsafe { bf_main() });
     // Exit codes are eight bits; more would be cut silently by the system.
     gate::exit(u8::try_from(result).unwrap_or(u8::MAX).into())
 }

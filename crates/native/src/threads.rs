@@ -8,7 +8,7 @@
 
 use crate::gate::{self, errno};
 use crate::thread_locals::Thread;
-use crate::{fault, pool};
+use crate::{fault, pool, progress};
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
@@ -78,7 +78,7 @@ extern "C" fn thread_main(start: *const c_void) -> ! {
     // SAFETY: it stays on this stack until the thread ends. Threads are made without a thread pointer.
     unsafe { Thread::enter(&raw mut own) };
     // SAFETY: the guest's own function and context.
-    unsafe { (start.work)(start.ctx) };
+    progress::guest(|| unsafe { (start.work)(start.ctx) });
     own.leave();
     gate::exit_thread()
 }

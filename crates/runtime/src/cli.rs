@@ -65,6 +65,9 @@ pub struct Options {
     /// Support code of native programs [default: /boot/native.llbc of the volume]
     #[arg(long, value_name = "FILE", requires = "export", help_heading = EXPORT)]
     pub support: Option<PathBuf>,
+    /// Leave out what tells source lines: the program is smaller, and messages name functions alone
+    #[arg(long, requires = "export", help_heading = EXPORT)]
+    pub no_lines: bool,
     /// Write what this run learns, at its end
     #[arg(long, value_name = "FILE", conflicts_with_all = ["ahead", "export"], help_heading = EXPORT)]
     pub save_profile: Option<PathBuf>,

@@ -95,6 +95,8 @@ pub struct Parts<'a> {
     pub source: u64,
     /// Names the runtime in the file's note.
     pub build: u64,
+    /// Whether it tells source lines.
+    pub lines: native::SourceLines,
 }
 
 /// Makes the native program: compiled objects and the linked file.
@@ -117,7 +119,7 @@ pub fn make(
         build: parts.build,
         features: exported.features,
     };
-    let linked = native::link(&objects, export::ENTRY, &facts)?;
+    let linked = native::link(&objects, export::ENTRY, &facts, parts.lines)?;
     Ok((exported, linked))
 }
 
@@ -152,6 +154,10 @@ pub fn run<'c>(
         profile: profile.as_ref(),
         source: source_hash(sources),
         build: crate::platform::build::id(),
+        lines: match options.no_lines {
+            true => native::SourceLines::LeftOut,
+            false => native::SourceLines::Kept,
+        },
     };
     let made = make(program, &parts, options.dump_ir.is_some(), reporter);
     reporter.done();
@@ -164,10 +170,11 @@ pub fn run<'c>(
         let [constants, code, data] = linked.bytes;
         let applied = &exported.applied;
         eprintln!(
-            "{}: {} bytes: code {code}, constants {constants}, data {data} (and {} zeroed), {} functions; profile: {} \
-             functions, {} with variants, {} calls promoted, {} cold, {} that did not fit; {:.1} s",
+            "{}: {} bytes: code {code}, constants {constants} (source lines {}), data {data} (and {} zeroed), {} functions; \
+             profile: {} functions, {} with variants, {} calls promoted, {} cold, {} that did not fit; {:.1} s",
             output.display(),
             linked.elf.len(),
+            linked.line_bytes,
             linked.zeroed_bytes,
             linked.functions,
             applied.functions,

@@ -12,18 +12,19 @@
 //! Linux runs: ELF64, ET_EXEC, no page writable and executable:
 //!
 //! ```text
-//!   0x1000_0000   R    ELF header, program headers, note, constants, addresses (GOT), names of functions
+//!   0x1000_0000   R    ELF header, program headers, note, constants, addresses (GOT), names of functions, source lines
 //!   next page     R E  code: what the profile calls hot, everything else, what it calls cold
 //!   next page     R W  data, then memory that starts as zero
 //! ```
 //!
-//! The linker defines `bareflow_code`, `bareflow_code_end`, `bareflow_names` and `bareflow_names_end` (see
-//! `native/src/names.rs`). Section order is that of names: `.text.hot.*` sorted, `.text*`, `.text.unlikely*`.
+//! The linker defines `bareflow_code`, `bareflow_names` (see `native/src/names.rs`), `bareflow_lines` (`formats::lines`; no
+//! bytes without debug information), and the ends of these, `bareflow_code_end` and so on. Section order is that of names: `.text.hot.*` sorted, `.text*`, `.text.unlikely*`.
 //!
 //! Objects are not trusted: every offset, size and alignment is checked, and an error says which object and section.
 //! Source: System V ABI, generic part, chapter 4; AMD64 supplement, 4.4 (relocation types).
 
 mod error;
+mod lines;
 mod names;
 mod place;
 mod reach;
@@ -118,16 +119,32 @@ pub struct Linked {
     pub zeroed_bytes: u64,
     /// Functions with a name.
     pub functions: usize,
+    /// Bytes of the table of source lines, which are constants.
+    pub line_bytes: usize,
+}
+
+/// Whether a program tells source lines when it faults.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceLines {
+    /// As far as the objects have debug information.
+    Kept,
+    /// Function names are all it tells.
+    LeftOut,
 }
 
 /// Links the objects to a program that starts at `entry`.
 ///
 /// # Errors
 /// What is wrong with an object, or which symbol nobody defines.
-pub fn link(objects: &[&[u8]], entry: &str, facts: &Facts) -> Result<Linked, Error> {
+pub fn link(
+    objects: &[&[u8]],
+    entry: &str,
+    facts: &Facts,
+    lines: SourceLines,
+) -> Result<Linked, Error> {
     let input = read::read(objects)?;
     let reached = reach::from(&input, entry)?;
-    let layout = place::place(&input, &reached, facts)?;
+    let layout = place::place(&input, &reached, facts, lines)?;
     write::write(&input, &layout, entry)
 }
 

@@ -11,7 +11,7 @@ use crate::run::{Host, module_files, sources};
 use engine::Context;
 use formats::record::kind;
 use formats::slots::{FileRef, Kind, Slot, Table};
-use shrink::native::Facts;
+use shrink::native::{Facts, SourceLines};
 use store::area::FileArea;
 use store::slots::SlotFile;
 
@@ -42,6 +42,7 @@ pub fn run(
         profile: profile.as_ref(),
         source: source_hash(&sources),
         build: build::id(),
+        lines: SourceLines::Kept,
     };
     let (_, linked) = make(program, &parts, false, reporter).map_err(|e| e.to_string())?;
     reporter.step("writing");

@@ -20,8 +20,13 @@ pub fn table(functions: &[(u64, &str)]) -> Vec<u8> {
 /// Longest name kept, in bytes: names of generic functions have no limit.
 const MAX_NAME: usize = 120;
 
-fn readable(name: &str) -> String {
-    format!("{:#}", rustc_demangle::demangle(name))
+/// A name as people write it; that of the function itself for the copies that specialisation makes (`f.spec.0`,
+/// `f.generic`).
+pub fn readable(name: &str) -> String {
+    let original = name
+        .strip_suffix(".generic")
+        .or_else(|| name.rsplit_once(".spec.").map(|(original, _)| original));
+    format!("{:#}", rustc_demangle::demangle(original.unwrap_or(name)))
 }
 
 #[cfg(test)]
@@ -36,5 +41,13 @@ mod tests {
         assert!(text.contains("foo::example_function"), "{text}");
         assert_eq!(bytes.len(), 4 + 2 * 8 + 2 + 21 + 2 + MAX_NAME);
         assert_eq!(&bytes[..8], [2, 0, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn copies_have_the_name_of_the_function() {
+        for name in ["f", "f.generic", "f.spec.0", "f.spec.12"] {
+            assert_eq!(readable(name), "f");
+        }
+        assert_eq!(readable("f.special"), "f.special");
     }
 }

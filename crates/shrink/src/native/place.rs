@@ -1,7 +1,7 @@
 //! Where everything goes: order of sections, addresses, the table of addresses (GOT), headers.
 
 use super::read::{Input, Kind, Section, Target};
-use super::{Error, Facts, IMAGE_BASE, NOTE_OWNER, NOTE_TYPE, PAGE, names};
+use super::{Error, Facts, IMAGE_BASE, NOTE_OWNER, NOTE_TYPE, PAGE, SourceLines, lines, names};
 use object::elf;
 use std::collections::HashMap;
 
@@ -31,6 +31,8 @@ pub struct Layout {
     pub note: (u64, Vec<u8>),
     /// The table of names.
     pub names: (u64, Vec<u8>),
+    /// The table of source lines.
+    pub lines: (u64, Vec<u8>),
     /// The table of addresses: where it is, and by what it refers to, its entries.
     pub got: (u64, HashMap<Target, u64>),
     /// Constants, code, data.
@@ -107,7 +109,12 @@ impl Cursor {
 ///
 /// # Errors
 /// A program that is too large.
-pub fn place(input: &Input<'_>, reached: &[bool], facts: &Facts) -> Result<Layout, Error> {
+pub fn place(
+    input: &Input<'_>,
+    reached: &[bool],
+    facts: &Facts,
+    source: SourceLines,
+) -> Result<Layout, Error> {
     let of_kind = |kind: Kind| {
         let mut list: Vec<(usize, &Section<'_>)> = input
             .sections
@@ -148,6 +155,10 @@ pub fn place(input: &Input<'_>, reached: &[bool], facts: &Facts) -> Result<Layou
     functions.sort();
     functions.dedup_by_key(|f| f.0);
     let table = names::table(&functions);
+    let line_table = match source {
+        SourceLines::Kept => lines::table(input, &addresses, IMAGE_BASE..code.0),
+        SourceLines::LeftOut => Vec::new(),
+    };
 
     let note = note(facts);
     let note_at = cursor.take(note.len() as u64, 4)?;
@@ -167,6 +178,7 @@ pub fn place(input: &Input<'_>, reached: &[bool], facts: &Facts) -> Result<Layou
     }
     let got_at = cursor.take(got.len() as u64 * 8, 8)?;
     let names_at = cursor.take(table.len() as u64, 4)?;
+    let lines_at = cursor.take(line_table.len() as u64, 1)?;
     let range = |start: u64, end: u64| Range {
         address: start,
         file_bytes: end - start,
@@ -188,6 +200,7 @@ pub fn place(input: &Input<'_>, reached: &[bool], facts: &Facts) -> Result<Layou
         addresses,
         note: (note_at, note),
         names: (names_at, table),
+        lines: (lines_at, line_table),
         got: (got_at, got),
         ranges: [constants, code, data],
         functions: functions.len(),

@@ -14,9 +14,11 @@ const MAX_ALIGN: u64 = super::PAGE;
 const MAX_ZEROED: u64 = 1 << 32;
 
 /// Symbols the linker defines.
-pub const DEFINED: [&str; 4] = [
+pub const DEFINED: [&str; 6] = [
     "bareflow_code",
     "bareflow_code_end",
+    "bareflow_lines",
+    "bareflow_lines_end",
     "bareflow_names",
     "bareflow_names_end",
 ];
@@ -52,6 +54,17 @@ pub struct Section<'a> {
     pub relocations: Vec<Relocation>,
     /// Functions in it: offset and name, in ascending order.
     pub functions: Vec<(u64, String)>,
+}
+
+/// A section of debug information.
+pub struct DebugSection<'a> {
+    /// Its name.
+    pub name: String,
+    /// Its content.
+    pub content: &'a [u8],
+    /// Where its content refers to something: a place in the program, or in a section of debug information, whose address
+    /// is 0.
+    pub relocations: Vec<(u64, u32, Option<Place>, i64)>,
 }
 
 /// A reference.
@@ -96,6 +109,8 @@ struct Definition {
 pub struct Input<'a> {
     /// Sections of all of them.
     pub sections: Vec<Section<'a>>,
+    /// By object: what tells source lines.
+    pub debug: Vec<Vec<DebugSection<'a>>>,
     symbols: HashMap<String, Definition>,
 }
 
@@ -228,7 +243,51 @@ fn read_object<'a>(input: &mut Input<'a>, object: usize, bytes: &'a [u8]) -> Res
         });
     }
     read_symbols(input, object, &file, &index_of)?;
-    read_relocations(input, object, &file, &index_of)
+    read_relocations(input, object, &file, &index_of)?;
+    input.debug.push(read_debug(&file, &index_of));
+    Ok(())
+}
+
+/// The debug information of an object. What of it cannot be read is left out: lines are then missing or wrong, and nothing
+/// else.
+fn read_debug<'a>(
+    file: &ElfFile64<'a, LittleEndian>,
+    index_of: &Sections,
+) -> Vec<DebugSection<'a>> {
+    let mut debug = Vec::new();
+    for section in file.sections() {
+        let (Ok(name), Ok(content)) = (section.name(), section.data()) else {
+            continue;
+        };
+        if !name.starts_with(".debug_") || index_of.contains_key(&section.index()) {
+            continue;
+        }
+        let mut relocations = Vec::new();
+        for (offset, relocation) in section.relocations() {
+            let (RelocationFlags::Elf { r_type }, RelocationTarget::Symbol(index)) =
+                (relocation.flags(), relocation.target())
+            else {
+                continue;
+            };
+            let Ok(symbol) = file.symbol_by_index(index) else {
+                continue;
+            };
+            let place = symbol
+                .section_index()
+                .and_then(|i| index_of.get(&i))
+                .map(|section| Place {
+                    section: *section,
+                    offset: symbol.address(),
+                });
+            relocations.push((offset, r_type.0, place, relocation.addend()));
+        }
+        debug.push(DebugSection {
+            name: name.to_owned(),
+            content,
+            relocations,
+        });
+    }
+    debug
 }
 
 type Sections = HashMap<object::SectionIndex, usize>;
@@ -360,6 +419,7 @@ fn read_relocations(
 pub fn read<'a>(objects: &[&'a [u8]]) -> Result<Input<'a>, Error> {
     let mut input = Input {
         sections: Vec::new(),
+        debug: Vec::new(),
         symbols: HashMap::new(),
     };
     for (index, bytes) in objects.iter().enumerate() {

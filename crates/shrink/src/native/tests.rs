@@ -110,7 +110,7 @@ fn parsed(elf: &[u8]) -> formats::elf::Executable {
 #[test]
 fn the_kernel_takes_what_is_linked() {
     let (program, support) = (program(), support());
-    let linked = link(&[&program, &support], "start", &facts()).unwrap();
+    let linked = link(&[&program, &support], "start", &facts(), SourceLines::Kept).unwrap();
     let executable = parsed(&linked.elf);
     assert_eq!(executable.headers_address, Some(IMAGE_BASE + 64));
     let code = executable
@@ -136,7 +136,13 @@ fn zeroes_may_start_behind_the_end_of_the_file() {
     let place = SymbolSection::Section(zeroed);
     object.add_symbol(symbol("zeroed", 0, place, SymbolScope::Linkage));
     add_function(&mut object, ".text", "start", &["datum", "zeroed"]);
-    let linked = link(&[&object.write().unwrap()], "start", &facts()).unwrap();
+    let linked = link(
+        &[&object.write().unwrap()],
+        "start",
+        &facts(),
+        SourceLines::Kept,
+    )
+    .unwrap();
     let executable = parsed(&linked.elf);
     let zeroes = executable.segments.iter().find(|s| s.protection.write);
     assert_eq!(zeroes.map(|s| s.memory_bytes >= 64), Some(true));
@@ -145,7 +151,7 @@ fn zeroes_may_start_behind_the_end_of_the_file() {
 #[test]
 fn hot_code_comes_first_and_calls_arrive() {
     let (program, support) = (program(), support());
-    let linked = link(&[&program, &support], "start", &facts()).unwrap();
+    let linked = link(&[&program, &support], "start", &facts(), SourceLines::Kept).unwrap();
     let executable = parsed(&linked.elf);
     let code = executable
         .segments
@@ -173,7 +179,11 @@ fn hot_code_comes_first_and_calls_arrive() {
 #[test]
 fn errors_name_what_is_wrong() {
     let (program, support) = (program(), support());
-    let link = |objects: &[&[u8]], entry| link(objects, entry, &facts()).map(|_| ()).unwrap_err();
+    let link = |objects: &[&[u8]], entry| {
+        link(objects, entry, &facts(), SourceLines::Kept)
+            .map(|_| ())
+            .unwrap_err()
+    };
     assert_eq!(
         link(&[&program], "start"),
         Error::Undefined {
@@ -201,8 +211,12 @@ fn errors_name_what_is_wrong() {
 #[test]
 fn the_same_objects_give_the_same_file() {
     let (program, support) = (program(), support());
-    let once = link(&[&program, &support], "start", &facts()).unwrap().elf;
-    let again = link(&[&program, &support], "start", &facts()).unwrap().elf;
+    let once = link(&[&program, &support], "start", &facts(), SourceLines::Kept)
+        .unwrap()
+        .elf;
+    let again = link(&[&program, &support], "start", &facts(), SourceLines::Kept)
+        .unwrap()
+        .elf;
     assert_eq!(once, again);
 }
 
@@ -224,7 +238,7 @@ proptest! {
             program.truncate(cut.index(program.len()));
         }
         let _ = undefined(&[&program]);
-        if let Ok(linked) = link(&[&program, &support], "start", &facts()) {
+        if let Ok(linked) = link(&[&program, &support], "start", &facts(), SourceLines::Kept) {
             prop_assert!(linked.elf.len() < 1 << 20);
             let _ = parsed(&linked.elf);
         }

@@ -50,9 +50,12 @@ impl Linker<'_, '_> {
         };
         let code = &self.layout.ranges[1];
         let (names, table) = (self.layout.names.0, self.layout.names.1.len() as u64);
+        let (lines, line_table) = (self.layout.lines.0, self.layout.lines.1.len() as u64);
         match name.as_str() {
             "bareflow_code" => Ok(code.address),
             "bareflow_code_end" => Ok(code.address + code.memory_bytes),
+            "bareflow_lines" => Ok(lines),
+            "bareflow_lines_end" => Ok(lines + line_table),
             "bareflow_names" => Ok(names),
             "bareflow_names_end" => Ok(names + table),
             _ => Err(Error::Undefined {
@@ -242,6 +245,7 @@ pub fn write(input: &Input<'_>, layout: &Layout, entry: &str) -> Result<Linked, 
         (IMAGE_BASE + 64, program_headers(layout)),
         (layout.note.0, layout.note.1.clone()),
         (layout.names.0, layout.names.1.clone()),
+        (layout.lines.0, layout.lines.1.clone()),
     ];
     debug_assert_eq!(parts[0].1.len() as u64 + parts[1].1.len() as u64, HEADERS);
     for (address, content) in parts {
@@ -252,5 +256,6 @@ pub fn write(input: &Input<'_>, layout: &Layout, entry: &str) -> Result<Linked, 
         bytes: layout.ranges.map(|r| r.file_bytes),
         zeroed_bytes: layout.ranges[2].memory_bytes - layout.ranges[2].file_bytes,
         functions: layout.functions,
+        line_bytes: layout.lines.1.len(),
     })
 }
