@@ -40,6 +40,7 @@ int bf_main(void) {
 #ifdef BAREFLOW_LIBC
     bareflow_libc_start((int)count + 1, argv);
 #else
-    return main((int)count + 1, argv);
+    /* Not inlined: this code, which has no debug information, would take the source lines of main. */
+    [[clang::noinline]] return main((int)count + 1, argv);
 #endif
 }

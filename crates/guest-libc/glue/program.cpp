@@ -34,8 +34,13 @@ void exit(int code) noexcept {
 void _Exit(int code) noexcept { bf_exit(code); }
 void quick_exit(int code) noexcept { bf_exit(code); }
 
-/// What the start code calls instead of `main`, so that what `main` leaves in its streams is written.
-[[noreturn]] void bareflow_libc_start(int argc, char **argv) { exit(program_main(argc, argv)); }
+/// What the start code calls instead of `main`, so that what `main` leaves in its streams is written. `main` is not inlined:
+/// code without debug information around it would take its source lines.
+[[noreturn]] void bareflow_libc_start(int argc, char **argv) {
+    int code;
+    [[clang::noinline]] code = program_main(argc, argv);
+    exit(code);
+}
 
 
 /// Exit codes of guests go up to 62.
