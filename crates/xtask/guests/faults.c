@@ -47,6 +47,14 @@ static int null_store(void) {
     return sum + store((int *)(uintptr_t)(kept & 0), 1);
 }
 
+/* Each called a few times only: who interprets measures such calls. */
+static __attribute__((noinline)) int walk(int *to, int depth) {
+    kept++;
+    if (depth == 0)
+        return store(to, depth) + 1; /* walk-end */
+    return walk(to, depth - 1) * 2; /* walk-on */
+}
+
 static int one(int x) { return x + 1; }
 
 static __attribute__((noinline)) int through(int (*f)(int), int x) {
@@ -106,10 +114,14 @@ static int busy(void) {
 
 int main(int count, char **arguments) {
     const char *what = count > 1 ? arguments[1] : "";
+    if (is(what, "main"))
+        return 100 / (int)kept; /* main */
     if (is(what, "divide"))
         return divide();
     if (is(what, "null"))
         return null_store();
+    if (is(what, "walk"))
+        return walk((int *)(uintptr_t)(kept & 0), 3); /* walk-begin */
     if (is(what, "null-call"))
         return null_call();
     if (is(what, "recurse"))

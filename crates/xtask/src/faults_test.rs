@@ -1,9 +1,11 @@
-//! What is said of programs that go wrong: the cause, the guest function and its source line, in every tier.
+//! What is said of programs that go wrong: the cause, the guest function and its source line, in every tier, compiled ahead
+//! and exported.
 //!
 //! guests/faults.c goes wrong by request, guests/faults-rust the same from Rust. Lines are looked for by the comments at
 //! their ends.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +14,7 @@ use formats::exit::{FAULT_CODE, Reason, STUCK_CODE};
 
 use crate::machine_test::MachineTest;
 use crate::machines::{Image, bareflow};
+use crate::native_test::{FOR_QEMU, export};
 use crate::paths::Paths;
 use crate::sh;
 use crate::test::Counts;
@@ -33,7 +36,14 @@ struct Case {
     tier: &'static str,
 }
 
-const CASES: [Case; 7] = [
+const CASES: [Case; 8] = [
+    Case {
+        name: "main",
+        cause: &["CPU exception", "division by zero"],
+        place: ("main", Some("main")),
+        code: FAULT_CODE,
+        tier: "auto",
+    },
     Case {
         name: "divide",
         cause: &["CPU exception", "division by zero"],
@@ -102,6 +112,9 @@ const HEAP_FAULTS: [(&str, &str); 2] = [
     ),
 ];
 
+/// An export that is a Linux program.
+const PROGRAM: [&str; 2] = ["--kind", "program"];
+
 /// What is said of a mistake that `free` finds.
 fn heap_texts(paths: &Paths, message: &str) -> Result<Vec<String>> {
     let source = std::fs::read_to_string(paths.root.join(HEAP))?;
@@ -110,6 +123,14 @@ fn heap_texts(paths: &Paths, message: &str) -> Result<Vec<String>> {
 }
 
 const TIERS: [&str; 6] = ["interp", "O0", "O1", "O2", "O3", "auto"];
+
+/// What `run` is told of a tier, or of `ahead`.
+fn how(tier: &'static str) -> [&'static str; 2] {
+    match tier {
+        "ahead" => ["--ahead", "O2"],
+        tier => ["--tier", tier],
+    }
+}
 
 /// Number of the line that ends in the comment `/* mark */`.
 fn line(source: &str, mark: &str) -> Result<usize> {
@@ -159,7 +180,27 @@ fn run(paths: &Paths, image: &Path, options: &[&str], what: &str, code: u8) -> R
         ])
         .args(options)
         .args(["--", what])
-        .stdin(std::process::Stdio::null())
+        .stdin(Stdio::null())
+        .output()?;
+    let text = [done.stdout, done.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    ensure!(
+        done.status.code() == Some(code.into()),
+        "{}, expected {code}; it said:\n{text}",
+        done.status
+    );
+    Ok(text)
+}
+
+/// Runs an exported program as a Linux process; gives back what it said.
+fn run_native(program: &Path, options: &[&str], what: &str, code: u8) -> Result<String> {
+    // Linux promises more memory than it has, unless it is told otherwise.
+    let done = Command::new("sh")
+        .args(["-c", "ulimit -v 262144; exec timeout 60 \"$@\"", "sh"])
+        .arg(program)
+        .args(options)
+        .args(["--", what])
+        .stdin(Stdio::null())
         .output()?;
     let text = [done.stdout, done.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
@@ -195,6 +236,7 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     };
     let source = std::fs::read_to_string(paths.root.join(SOURCE))?;
     let image = build(paths, SOURCE, "faults.img", &[])?;
+    let native = export(paths, &image, "faults.elf", &PROGRAM)?;
     for case in &CASES {
         let texts = expected(case, &source)?;
         // What waits a second is tried where it differs.
@@ -202,20 +244,46 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
             "join" => &["interp", "auto"],
             _ => &TIERS[..],
         };
-        for tier in tiers {
+        let watchdog = ["--watchdog", patience(case.code)];
+        for tier in tiers.iter().chain(&["ahead"]) {
             test(format!("hosted/faults/{}/{tier}", case.name), &|| {
-                let options = ["--tier", tier, "--watchdog", patience(case.code)];
+                let options = [how(tier), watchdog].concat();
                 check(&run(paths, &image, &options, case.name, case.code)?, &texts)
             });
         }
+        test(format!("hosted/faults/{}/native", case.name), &|| {
+            let text = run_native(&native, &watchdog, case.name, case.code)?;
+            check(&text, &texts)
+        });
     }
     test("hosted/faults/busy".into(), &|| {
         let text = run(paths, &image, &["--watchdog", "1"], "busy", 0)?;
+        check(&text, &["busy".into()])?;
+        let text = run_native(&native, &["--watchdog", "1"], "busy", 0)?;
         check(&text, &["busy".into()])
     });
+    test("hosted/faults/callers".into(), &|| {
+        let functions = ["put", "store", "walk", "walk", "main"];
+        let marks = ["null", "null-inlined", "walk-end", "walk-on", "walk-begin"];
+        let texts = functions
+            .iter()
+            .zip(marks)
+            .map(|(function, mark)| Ok(format!("{function} ({SOURCE}:{})", line(&source, mark)?)))
+            .collect::<Result<Vec<_>>>()?;
+        for tier in ["interp", "auto"] {
+            let text = run(paths, &image, &["--tier", tier], "walk", FAULT_CODE)?;
+            check(&text, &texts).with_context(|| format!("at {tier}"))?;
+        }
+        Ok(())
+    });
     test("hosted/faults/no-lines".into(), &|| {
-        let image = build(paths, SOURCE, "faults-no-lines.img", &["--no-lines"])?;
-        let text = run(paths, &image, &["--tier", "O3"], "null", FAULT_CODE)?;
+        let without = build(paths, SOURCE, "faults-no-lines.img", &["--no-lines"])?;
+        let text = run(paths, &without, &["--tier", "O3"], "null", FAULT_CODE)?;
+        ensure!(!text.contains("faults.c"), "lines in:\n{text}");
+        check(&text, &["null pointer".into(), "store+0x".into()])?;
+        let how = [&PROGRAM[..], &["--no-lines"]].concat();
+        let program = export(paths, &image, "faults-no-lines.elf", &how)?;
+        let text = run_native(&program, &[], "null", FAULT_CODE)?;
         ensure!(!text.contains("faults.c"), "lines in:\n{text}");
         check(&text, &["null pointer".into(), "store+0x".into()])
     });
@@ -240,6 +308,7 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     });
     test("hosted/faults/rust".into(), &|| {
         let image = build(paths, CRATE, "faults-rust.img", &[])?;
+        let native = export(paths, &image, "faults-rust.elf", &PROGRAM)?;
         let source = std::fs::read_to_string(paths.root.join(CRATE).join("src/lib.rs"))?;
         for (what, function) in [("null", "write"), ("spin", "spin")] {
             let code = if what == "spin" {
@@ -248,44 +317,60 @@ pub fn hosted_suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
                 FAULT_CODE
             };
             let place = format!("lib.rs:{}", line(&source, what)?);
-            for tier in ["interp", "O3"] {
-                let options = ["--tier", tier, "--watchdog", patience(code)];
+            let watchdog = ["--watchdog", patience(code)];
+            for tier in ["interp", "O3", "ahead"] {
+                let options = [how(tier), watchdog].concat();
                 let text = run(paths, &image, &options, what, code)?;
                 check(&text, &[function.into(), place.clone()])
                     .with_context(|| format!("{what} at {tier}"))?;
             }
+            let text = run_native(&native, &watchdog, what, code)?;
+            check(&text, &[function.into(), place]).with_context(|| format!("{what}, exported"))?;
         }
         Ok(())
     });
     Ok(counts)
 }
 
-/// The tests of the machine: `machine/faults/...`, each in one tier.
+/// The tests of the machine: `machine/faults/...`, each in one tier and exported, some compiled ahead.
 ///
 /// # Errors
 /// The program cannot be built.
 pub fn machine_tests(paths: &Paths) -> Result<Vec<MachineTest>> {
     let source = std::fs::read_to_string(paths.root.join(SOURCE))?;
-    let image = Image::open(build(paths, SOURCE, "faults-machine.img", &[])?)?;
+    let built = build(paths, SOURCE, "faults-machine.img", &[])?;
+    let native = export(paths, &built, "faults-final.img", FOR_QEMU)?;
+    let (image, native) = (Image::open(built)?, Image::open(native)?);
     let heap = build(paths, HEAP, "faults-heap-machine.img", &["--checked-heap"])?;
     let heap = Image::open(heap)?;
     let mut tests = Vec::new();
     for case in &CASES {
-        tests.push((
-            case.name,
-            case.tier,
-            &image,
-            expected(case, &source)?,
-            case.code,
-        ));
+        let texts = expected(case, &source)?;
+        let mut add = |name: String, image, how: &[&'static str]| {
+            tests.push((
+                name,
+                case.name,
+                image,
+                how.to_vec(),
+                texts.clone(),
+                case.code,
+            ));
+        };
+        add(case.name.into(), &image, &how(case.tier));
+        add(format!("{}/native", case.name), &native, &[]);
+        // Compiling all of it takes its time under emulation: one fault and the watchdog.
+        if ["null", "join"].contains(&case.name) {
+            add(format!("{}/ahead", case.name), &image, &how("ahead"));
+        }
     }
     for (what, message) in HEAP_FAULTS {
-        tests.push((what, "O0", &heap, heap_texts(paths, message)?, FAULT_CODE));
+        let (texts, how) = (heap_texts(paths, message)?, how("O0").to_vec());
+        tests.push((what.into(), what, &heap, how, texts, FAULT_CODE));
     }
     tests
         .into_iter()
-        .map(|(name, tier, image, expect, code)| {
-            let words = ["--tier", tier, "--watchdog", patience(code), "--", name];
+        .map(|(name, what, image, how, expect, code)| {
+            let words = ["--watchdog", patience(code), "--", what];
             Ok(MachineTest {
                 name: format!("machine/faults/{name}"),
                 image: image.path.clone(),
@@ -294,7 +379,7 @@ pub fn machine_tests(paths: &Paths) -> Result<Vec<MachineTest>> {
                     boot: Boot::Pvh,
                     cpus: 2,
                     memory_mib: 256,
-                    arguments: words.map(str::to_owned).to_vec(),
+                    arguments: how.into_iter().chain(words).map(str::to_owned).collect(),
                     ..Machine::default()
                 },
                 input: Vec::new(),

@@ -18,7 +18,7 @@ use crate::sh;
 use crate::test::Counts;
 
 /// QEMU's processors have no AVX-512.
-const FOR_QEMU: &[&str] = &["--cpu", "x86-64-v3"];
+pub const FOR_QEMU: &[&str] = &["--cpu", "x86-64-v3"];
 
 /// Exports an image's program as `name`; `how` are further arguments of `bareflow export`.
 pub fn export(paths: &Paths, image: &Path, name: &str, how: &[&str]) -> Result<PathBuf> {
