@@ -26,7 +26,7 @@ use crate::sh;
 const BOOT_BAR_MS: f64 = 150.0;
 
 /// Runs one bench, or all that need no other program to compare with.
-/// `rounds` is for those that boot one disk many times.
+/// `rounds` is for those that measure in rounds.
 pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<()> {
     match which {
         None | Some("boot") => boot(paths),
@@ -39,7 +39,7 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("peers") => bench_peers::bench(paths),
         Some("runtime") => bench_runtime::bench(paths),
         Some("sqlite") => bench_sqlite::bench(paths, rounds),
-        Some("tiers") => bench_tiers::bench(paths),
+        Some("tiers") => bench_tiers::bench(paths, rounds),
         Some("warm") => bench_warm::bench(paths, rounds),
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {

@@ -125,7 +125,7 @@ enum Task {
         /// Write the engine's figures into this file, too
         #[arg(long)]
         json: Option<PathBuf>,
-        /// Number of kills, boots or rounds of the benches `kills`, `boots`, `native`, `sqlite` and `warm`
+        /// Number of kills, boots or rounds of the benches `kills`, `boots`, `native`, `sqlite`, `tiers` and `warm`
         #[arg(long)]
         rounds: Option<usize>,
         /// Measure what is built, without building it anew
