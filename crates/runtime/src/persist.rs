@@ -462,7 +462,8 @@ impl Keeper {
                 return set(state, Stage::Done);
             }
             let now = engine.figures().published;
-            if now != published || engine.is_compiling() {
+            // What waits until it pays may wait for ever.
+            if now != published || engine.is_at_work() {
                 published = now;
                 changed = Instant::now();
             }

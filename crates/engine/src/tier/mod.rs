@@ -437,6 +437,11 @@ impl Engine {
         self.shared.queue.is_busy()
     }
 
+    /// Whether something is being compiled just now; requests that wait until they pay do not count.
+    pub fn is_at_work(&self) -> bool {
+        self.shared.queue.is_at_work()
+    }
+
     /// What was measured so far.
     pub fn report(&self) -> ProfileReport {
         let apart = self.shared.tell_unsupported();

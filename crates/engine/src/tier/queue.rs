@@ -213,6 +213,11 @@ impl Queue {
         !jobs.waiting.is_empty() || !jobs.running.is_empty()
     }
 
+    /// Whether anything is worked on.
+    pub fn is_at_work(&self) -> bool {
+        !self.lock().running.is_empty()
+    }
+
     /// Whether [`Queue::stop`] was called.
     pub fn is_stopped(&self) -> bool {
         self.lock().stopped
@@ -290,7 +295,7 @@ mod tests {
         assert!(matches!(queue.take(never, Duration::ZERO), Next::Idle));
         assert!(!queue.has_work(|_| false, Duration::ZERO));
         assert!(queue.has_work(|_| true, Duration::ZERO));
-        assert!(queue.is_busy());
+        assert!(queue.is_busy() && !queue.is_at_work());
         std::thread::scope(|s| {
             let waiter = s.spawn(|| queue.wait_for(job, || ()));
             while !queue.has_work(|_| false, Duration::from_millis(1)) {
@@ -299,8 +304,10 @@ mod tests {
             let Next::Job(taken) = queue.take(never, Duration::ZERO) else {
                 panic!("no job")
             };
+            assert!(queue.is_at_work());
             queue.done(taken, |_| ());
         });
+        assert!(!queue.is_at_work());
         assert!(queue.lock().awaited.is_empty());
     }
 
