@@ -23,6 +23,7 @@ mod error;
 pub mod export;
 mod heat;
 pub mod interp;
+pub mod introspection;
 pub mod memory;
 pub mod profile;
 mod program;

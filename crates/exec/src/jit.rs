@@ -6,20 +6,15 @@
 #![allow(unsafe_code)]
 
 use crate::process;
-use engine::Level;
-use engine::profile::{CyclesReport, regions};
-use engine::tier::Thresholds;
+use engine::introspection;
 use std::ffi::{CStr, c_char, c_int};
 
 /// The header, for programs that are compiled here.
 pub const HEADER: &str = include_str!("../../guest/include/jit_runtime.h");
 
-/// The answers of `jit_get_optimization_level` that are no level.
-const INTERPRETED: c_int = -1;
+/// The answer of `jit_get_optimization_level` before there is an engine.
 const UNKNOWN: c_int = -2;
 const EINVAL: c_int = 22;
-/// Backward jumps that count as much as one call.
-const BACK_EDGES: u64 = 100;
 
 /// Address of the function of that name.
 pub fn address(name: &str) -> Option<usize> {
@@ -46,29 +41,14 @@ unsafe fn text<'a>(name: *const c_char) -> &'a str {
     unsafe { CStr::from_ptr(name) }.to_str().unwrap_or("")
 }
 
-/// What was measured of a region.
-fn region(name: &str) -> Option<CyclesReport> {
-    let mut all = regions::reports().into_iter();
-    all.find(|r| r.name == name)?.cycles
-}
-
 unsafe extern "C" fn jit_get_call_count(name: *const c_char) -> u64 {
     // SAFETY: see the head of the file.
-    let name = unsafe { text(name) };
-    match process::engine().and_then(|engine| engine.function(name)) {
-        Some(function) => function.calls,
-        None => region(name).map_or(0, |cycles| cycles.samples),
-    }
+    introspection::calls(process::engine(), unsafe { text(name) })
 }
 
 unsafe extern "C" fn jit_get_avg_cycles(name: *const c_char) -> u64 {
     // SAFETY: see the head of the file.
-    let name = unsafe { text(name) };
-    let cycles = match process::engine().and_then(|engine| engine.function(name)) {
-        Some(function) => function.cycles,
-        None => region(name),
-    };
-    cycles.map_or(0, |cycles| cycles.average())
+    introspection::average_cycles(process::engine(), unsafe { text(name) })
 }
 
 extern "C" fn jit_optimize_hot_functions() -> c_int {
@@ -76,15 +56,11 @@ extern "C" fn jit_optimize_hot_functions() -> c_int {
 }
 
 extern "C" fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int {
-    if warm == 0 || warm > hot || hot > very_hot {
+    let Some(thresholds) = introspection::thresholds(warm, hot, very_hot) else {
         return -EINVAL;
-    }
-    let calls = [(warm / 10).max(1), warm, hot, very_hot];
+    };
     if let Some(engine) = process::engine() {
-        engine.set_thresholds(Thresholds {
-            calls,
-            back_edges: calls.map(|calls| calls.saturating_mul(BACK_EDGES)),
-        });
+        engine.set_thresholds(thresholds);
     }
     0
 }
@@ -92,10 +68,5 @@ extern "C" fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int {
 unsafe extern "C" fn jit_get_optimization_level(name: *const c_char) -> c_int {
     // SAFETY: see the head of the file.
     let name = unsafe { text(name) };
-    match process::engine().and_then(|engine| engine.function(name)) {
-        Some(function) => function
-            .level
-            .map_or(INTERPRETED, |level: Level| level as c_int),
-        None => UNKNOWN,
-    }
+    process::engine().map_or(UNKNOWN, |engine| introspection::level(engine, name))
 }

@@ -13,6 +13,7 @@ use super::{api, call, jit};
 use crate::files::Errno;
 use engine::embed::{self, Host, Instance};
 use engine::interp::Resolve;
+use engine::introspection;
 use engine::profile::CyclesReport;
 use engine::{Cpu, Level};
 use std::cell::{Cell, RefCell};
@@ -494,7 +495,7 @@ pub unsafe extern "C" fn jit_get_function_info(
         let info = FunctionInfo {
             address: ptr::with_exposed_provenance_mut(info.address),
             module: info.module,
-            level: jit::number(info.level),
+            level: introspection::level_number(info.level),
             keeps_level: info.is_pinned.into(),
             calls: info.calls,
             avg_cycles: info.cycles.map_or(0, |c: CyclesReport| c.average()),

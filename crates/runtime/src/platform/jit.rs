@@ -5,17 +5,13 @@
 
 use super::call;
 use engine::Level;
-use engine::profile::{CyclesReport, regions};
+use engine::introspection;
+use engine::profile::regions;
 use engine::tier::Thresholds;
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::{Mutex, PoisonError};
 
-/// The answers of `jit_get_optimization_level` that are no level.
-const INTERPRETED: c_int = -1;
-const UNKNOWN: c_int = -2;
 const EINVAL: c_int = 22;
-/// Backward jumps that count as much as one call.
-const BACK_EDGES: u64 = 100;
 
 /// What the program set, for engines it makes.
 static THRESHOLDS: Mutex<Option<Thresholds>> = Mutex::new(None);
@@ -24,11 +20,6 @@ static THRESHOLDS: Mutex<Option<Thresholds>> = Mutex::new(None);
 pub fn thresholds() -> Thresholds {
     let set = THRESHOLDS.lock().unwrap_or_else(PoisonError::into_inner);
     set.unwrap_or_default()
-}
-
-/// A level as the guest sees it.
-pub fn number(level: Option<Level>) -> c_int {
-    level.map_or(INTERPRETED, |level| level as c_int)
 }
 
 /// # Safety
@@ -56,29 +47,14 @@ pub unsafe extern "C" fn jit_profile_end(region: *const c_char) {
     }
 }
 
-/// What was measured of a region.
-fn region(name: &str) -> Option<CyclesReport> {
-    let mut all = regions::reports().into_iter();
-    all.find(|r| r.name == name)?.cycles
-}
-
 pub unsafe extern "C" fn jit_get_call_count(name: *const c_char) -> u64 {
     // SAFETY: see the head of the file.
-    let name = unsafe { text(name) };
-    match call::engine().and_then(|engine| engine.function(name)) {
-        Some(function) => function.calls,
-        None => region(name).map_or(0, |cycles| cycles.samples),
-    }
+    introspection::calls(call::engine(), unsafe { text(name) })
 }
 
 pub unsafe extern "C" fn jit_get_avg_cycles(name: *const c_char) -> u64 {
     // SAFETY: see the head of the file.
-    let name = unsafe { text(name) };
-    let cycles = match call::engine().and_then(|engine| engine.function(name)) {
-        Some(function) => function.cycles,
-        None => region(name),
-    };
-    cycles.map_or(0, |cycles| cycles.average())
+    introspection::average_cycles(call::engine(), unsafe { text(name) })
 }
 
 pub extern "C" fn jit_optimize_hot_functions() -> c_int {
@@ -86,13 +62,8 @@ pub extern "C" fn jit_optimize_hot_functions() -> c_int {
 }
 
 pub extern "C" fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int {
-    if warm == 0 || warm > hot || hot > very_hot {
+    let Some(thresholds) = introspection::thresholds(warm, hot, very_hot) else {
         return -EINVAL;
-    }
-    let calls = [(warm / 10).max(1), warm, hot, very_hot];
-    let thresholds = Thresholds {
-        calls,
-        back_edges: calls.map(|calls| calls.saturating_mul(BACK_EDGES)),
     };
     *THRESHOLDS.lock().unwrap_or_else(PoisonError::into_inner) = Some(thresholds);
     if let Some(engine) = call::engine() {
@@ -102,13 +73,10 @@ pub extern "C" fn jit_set_threshold(warm: u64, hot: u64, very_hot: u64) -> c_int
 }
 
 pub unsafe extern "C" fn jit_get_optimization_level(name: *const c_char) -> c_int {
-    let Some(engine) = call::engine() else {
-        // Compiled ahead: nothing is interpreted.
-        return Level::O3 as c_int;
-    };
     // SAFETY: see the head of the file.
-    match engine.function(unsafe { text(name) }) {
-        Some(function) => number(function.level),
-        None => UNKNOWN,
-    }
+    let name = unsafe { text(name) };
+    // Compiled ahead: nothing is interpreted.
+    call::engine().map_or(Level::O3 as c_int, |engine| {
+        introspection::level(engine, name)
+    })
 }
