@@ -17,7 +17,6 @@ use std::sync::atomic::AtomicBool;
 
 use formats::cpu::CpuFeatures;
 use formats::slots::{FileRef, Kind, PATH as SLOTS, STORE_PATH, Slot};
-use indicatif::{ProgressBar, ProgressStyle};
 use shrink::native::Facts;
 use store::area::VolumeArea;
 use store::block::FileDevice;
@@ -28,7 +27,7 @@ use store::slots::SlotFile;
 
 use crate::cli::{ExportArgs, ExportCpu, ExportKind};
 use crate::contents::Contents;
-use crate::image::ImageBuilder;
+use crate::image::{ImageBuilder, progress};
 use crate::{Artifacts, Error};
 
 /// Largest program with its kernel that is promised (SPECIFICATION.md), in bytes.
@@ -260,21 +259,7 @@ fn disk(
         written.map_err(failed)?;
         image.add_file(&entry.path, &copy);
     }
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let result = image.write(
-        output,
-        &mut |progress| {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-            bar.set_message(progress.path.to_owned());
-        },
-        cancelled,
-    );
-    bar.finish_and_clear();
-    Ok(result?.bytes)
+    Ok(progress::write(&image, output, cancelled)?.bytes)
 }
 
 /// Puts the program into a native slot of the image itself; gives the slot's number and file.

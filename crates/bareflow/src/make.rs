@@ -4,11 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use formats::slots::{self, FileRef};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{BuildArgs, Compression, LayoutArgs, LlmArgs};
 use crate::guest::{self, GuestModule, c_library};
-use crate::image::{ImageBuilder, memory};
+use crate::image::{ImageBuilder, memory, progress};
 use crate::{Artifacts, Error, llm};
 
 /// The runtime's place on the image.
@@ -124,22 +123,7 @@ fn write(
     for (host, guest) in files {
         image.add_file(guest, host);
     }
-    // Hidden where standard error is no terminal.
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let result = image.write(
-        output,
-        &mut |progress| {
-            bar.set_length(progress.total);
-            bar.set_position(progress.done);
-            bar.set_message(progress.path.to_owned());
-        },
-        cancelled,
-    );
-    bar.finish_and_clear();
-    let summary = result?;
+    let summary = progress::write(&image, output, cancelled)?;
     eprintln!(
         "bareflow: {}: {:.1} MB, {:?}, {} files; next: bareflow run {}",
         output.display(),

@@ -5,7 +5,7 @@
 
 use anyhow::Result;
 use bareflow::guest::rust::{Package, library};
-use bareflow::guest::wrap;
+use bareflow::guest::{c_library, wrap};
 
 use crate::build::write_if_changed;
 use crate::paths::Paths;
@@ -56,34 +56,8 @@ const INTERFACE: &[&str] = &[
     "rust_eh_personality",
 ];
 
-/// What generated code may call without saying so in IR: the list of the runtime (`platform/api.rs`, `helpers`).
+/// What generated code may call beside [`c_library::OFFERED`]: the list of the runtime (`platform/api.rs`, `helpers`).
 const HELPERS: &[&str] = &[
-    "memcpy",
-    "memmove",
-    "memset",
-    "memcmp",
-    "bcmp",
-    "strlen",
-    "fma",
-    "fmaf",
-    "floor",
-    "floorf",
-    "ceil",
-    "ceilf",
-    "trunc",
-    "truncf",
-    "rint",
-    "rintf",
-    "nearbyint",
-    "nearbyintf",
-    "round",
-    "roundf",
-    "fmod",
-    "fmodf",
-    "fmin",
-    "fminf",
-    "fmax",
-    "fmaxf",
     "__udivti3",
     "__umodti3",
     "__divti3",
@@ -112,7 +86,7 @@ pub fn make(paths: &Paths) -> Result<()> {
         target: &target,
         lines: false,
     };
-    let keep = [INTERFACE, HELPERS].concat();
+    let keep = [INTERFACE, &c_library::OFFERED, HELPERS].concat();
     let libraries = ["core", "alloc", "compiler_builtins"];
     let scratch = paths.scratch("native-bitcode")?;
     let bitcode = library(&package, &libraries, &scratch, &keep)?;

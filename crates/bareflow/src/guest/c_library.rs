@@ -21,8 +21,9 @@ const START: &str = "bareflow_libc_start";
 /// The constant of the library that says whether its heap is checked.
 const CHECKED: &str = "bareflow_heap_checked";
 
-/// Functions of the library that the runtime offers, too: a program that needs no others is left as it is.
-const MACHINE: [&str; 28] = [
+/// Functions of the library that the runtime and exported programs offer by themselves, since generated code may call them
+/// without saying so in IR. A program that needs no others, and no start, is left as it is.
+pub const OFFERED: [&str; 26] = [
     "memcpy",
     "memmove",
     "memset",
@@ -49,8 +50,6 @@ const MACHINE: [&str; 28] = [
     "fminf",
     "fmax",
     "fmaxf",
-    "main",
-    "bareflow_libc_start",
 ];
 
 /// Options for clang that make sources see the library's headers and no others of this system; none without the library.
@@ -83,7 +82,11 @@ pub fn add(
     };
     let (_, offered) = rust::symbols(&library)?;
     let mut keep: BTreeSet<&String> = open.intersection(&offered).collect();
-    if keep.iter().all(|name| MACHINE.contains(&name.as_str())) {
+    let is_start = |name: &str| name == "main" || name == START;
+    if keep
+        .iter()
+        .all(|name| OFFERED.contains(&name.as_str()) || is_start(name))
+    {
         return Ok(());
     }
     let scratch = tempfile::tempdir().map_err(|e| Error::io("create", "a scratch folder", e))?;

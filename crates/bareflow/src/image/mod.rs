@@ -13,6 +13,7 @@
 
 pub mod memory;
 mod output;
+pub mod progress;
 mod sparse;
 
 use formats::flud::{self, FludError, Header};
