@@ -1,11 +1,12 @@
-//! The body of `memcpy` and its kin: stands before LLVM-libc's own header for x86-64.
+//! The body of `memcpy` and its kin: stands before LLVM-libc's own header for x86-64, and does what that does up to 64 bytes.
 //!
 //! The engine inlines it where the size is constant, and there it must shrink to the fewest moves there are. LLVM-libc's own
 //! one, compiled for the baseline processor, aligns what it writes by 32 bytes from 129 bytes on: two moves of 32 bytes and
 //! unaligned ones between them, or a loop where the alignment is not known.
 //!
 //! ```text
-//!   bytes   .. 128   two moves of half the size or more, which overlap
+//!   bytes   ..  64   LLVM-libc's
+//!           .. 128   two moves of 64 bytes, which overlap
 //!           .. 512   moves of 64 bytes, each at its place or, where that would be too far, at the end
 //!           beyond   a loop of 64 bytes, which writes aligned
 //! ```
@@ -15,12 +16,10 @@
 #ifndef BAREFLOW_LIBC_INLINE_MEMCPY_H
 #define BAREFLOW_LIBC_INLINE_MEMCPY_H
 
-#include "src/__support/macros/attributes.h"
-#include "src/__support/macros/config.h"
-#include "src/string/memory_utils/op_builtin.h"
-#include "src/string/memory_utils/utils.h"
-
-#include <stddef.h>
+// The function that LLVM-libc calls is the one below.
+#define inline_memcpy_x86_maybe_interpose_repmovsb inline_memcpy_of_llvm
+#include_next "src/string/memory_utils/x86_64/inline_memcpy.h"
+#undef inline_memcpy_x86_maybe_interpose_repmovsb
 
 namespace LIBC_NAMESPACE_DECL {
 
@@ -41,24 +40,8 @@ template <size_t FROM, size_t TO>
 }
 
 LIBC_INLINE void inline_memcpy_x86_maybe_interpose_repmovsb(Ptr __restrict dst, CPtr __restrict src, size_t count) {
-    if (count == 0)
-        return;
-    if (count == 1)
-        return builtin::Memcpy<1>::block(dst, src);
-    if (count == 2)
-        return builtin::Memcpy<2>::block(dst, src);
-    if (count == 3)
-        return builtin::Memcpy<3>::block(dst, src);
-    if (count == 4)
-        return builtin::Memcpy<4>::block(dst, src);
-    if (count < 8)
-        return builtin::Memcpy<4>::head_tail(dst, src, count);
-    if (count < 16)
-        return builtin::Memcpy<8>::head_tail(dst, src, count);
-    if (count <= 32)
-        return builtin::Memcpy<16>::head_tail(dst, src, count);
     if (count <= 64)
-        return builtin::Memcpy<32>::head_tail(dst, src, count);
+        return inline_memcpy_x86(dst, src, count);
     if (count <= 128)
         return builtin::Memcpy<64>::head_tail(dst, src, count);
     if (count <= 256)
