@@ -5,7 +5,7 @@
 //! their ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -164,6 +164,18 @@ fn build(paths: &Paths, source: &str, name: &str, options: &[&str]) -> Result<Pa
     Ok(image)
 }
 
+/// What a process said that was to end with `code`.
+fn said(done: Output, code: u8) -> Result<String> {
+    let text = [done.stdout, done.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    ensure!(
+        done.status.code() == Some(code.into()),
+        "{}, expected {code}; it said:\n{text}",
+        done.status
+    );
+    Ok(text)
+}
+
 /// Runs a program as a Linux process; gives back what it said.
 fn run(paths: &Paths, image: &Path, options: &[&str], what: &str, code: u8) -> Result<String> {
     let done = bareflow(paths)?
@@ -182,14 +194,7 @@ fn run(paths: &Paths, image: &Path, options: &[&str], what: &str, code: u8) -> R
         .args(["--", what])
         .stdin(Stdio::null())
         .output()?;
-    let text = [done.stdout, done.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    ensure!(
-        done.status.code() == Some(code.into()),
-        "{}, expected {code}; it said:\n{text}",
-        done.status
-    );
-    Ok(text)
+    said(done, code)
 }
 
 /// Runs an exported program as a Linux process; gives back what it said.
@@ -202,14 +207,7 @@ fn run_native(program: &Path, options: &[&str], what: &str, code: u8) -> Result<
         .args(["--", what])
         .stdin(Stdio::null())
         .output()?;
-    let text = [done.stdout, done.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    ensure!(
-        done.status.code() == Some(code.into()),
-        "{}, expected {code}; it said:\n{text}",
-        done.status
-    );
-    Ok(text)
+    said(done, code)
 }
 
 fn check(text: &str, expected: &[String]) -> Result<()> {

@@ -33,6 +33,34 @@ pub enum Place<'n> {
     Replaced,
 }
 
+impl Place<'_> {
+    /// Tells `visit` that code of `function` is `offset` bytes from its start; with the source lines, if `frames` calls what
+    /// it is given with some.
+    pub fn visit_code(
+        function: &str,
+        offset: usize,
+        frames: impl FnOnce(&mut dyn FnMut(&[SourceFrame<'_>])),
+        visit: &mut dyn FnMut(Place<'_>),
+    ) {
+        let mut is_told = false;
+        frames(&mut |lines| {
+            is_told = true;
+            visit(Place::Compiled {
+                function,
+                offset,
+                lines,
+            });
+        });
+        if !is_told {
+            visit(Place::Compiled {
+                function,
+                offset,
+                lines: &[],
+            });
+        }
+    }
+}
+
 fn name_in(unit: &Unit, address: usize) -> Option<(&str, usize)> {
     let after = unit.functions().partition_point(|f| f.address <= address);
     let f = unit.functions().get(after.checked_sub(1)?)?;
@@ -46,24 +74,12 @@ fn show(
     lines: bool,
     visit: &mut dyn FnMut(Place<'_>),
 ) {
-    let mut is_told = false;
-    if lines {
-        unit.source_frames(address, &mut |lines| {
-            is_told = true;
-            visit(Place::Compiled {
-                function,
-                offset,
-                lines,
-            });
-        });
-    }
-    if !is_told {
-        visit(Place::Compiled {
-            function,
-            offset,
-            lines: &[],
-        });
-    }
+    let frames = |tell: &mut dyn FnMut(&[SourceFrame<'_>])| {
+        if lines {
+            unit.source_frames(address, tell);
+        }
+    };
+    Place::visit_code(function, offset, frames, visit);
 }
 
 impl Engine {

@@ -3,6 +3,7 @@
 use super::super::{call, memory};
 use super::symbols;
 use engine::interp;
+use engine::memory::SourceFrame;
 use engine::tier::Place;
 use std::fmt::{Arguments, Result, Write};
 
@@ -130,25 +131,12 @@ fn print_place(out: &mut Stderr, place: Place<'_>) -> Result {
 /// Calls `visit` if there is guest code at `address`.
 fn locate(address: usize, lines: bool, visit: &mut dyn FnMut(Place<'_>)) -> bool {
     if let Some((table, at)) = symbols().and_then(|s| Some((s, s.find(address)?))) {
-        let (function, offset) = (at.function, at.offset);
-        let mut is_told = false;
-        if lines {
-            table.source_frames(address, &mut |lines| {
-                is_told = true;
-                visit(Place::Compiled {
-                    function,
-                    offset,
-                    lines,
-                });
-            });
-        }
-        if !is_told {
-            visit(Place::Compiled {
-                function,
-                offset,
-                lines: &[],
-            });
-        }
+        let frames = |tell: &mut dyn FnMut(&[SourceFrame<'_>])| {
+            if lines {
+                table.source_frames(address, tell);
+            }
+        };
+        Place::visit_code(at.function, at.offset, frames, visit);
         return true;
     }
     call::engine().is_some_and(|engine| engine.locate_code(address, lines, visit))
