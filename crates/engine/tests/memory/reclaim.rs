@@ -41,6 +41,20 @@ fn retire_elsewhere(region: &Arc<Region>, reclaimer: &Reclaimer) {
     });
 }
 
+/// Collects on another thread: what this one's stack keeps of the units that were looked at would count, too.
+fn collect(reclaimer: &Reclaimer) -> Freed {
+    thread::scope(|scope| scope.spawn(|| reclaimer.collect()).join().unwrap())
+}
+
+/// Bytes of a stack that the C library does not keep for the next thread: it keeps 40 MiB of them.
+const FRESH_STACK: usize = 64 << 20;
+
+/// Runs a test on a stack that was nobody's before: one of an earlier test may hold addresses that are this one's now.
+fn on_fresh_stack(test: impl FnOnce() + Send) {
+    let thread = thread::Builder::new().stack_size(FRESH_STACK);
+    thread::scope(|scope| thread.spawn_scoped(scope, test).unwrap().join().unwrap());
+}
+
 type Action = Box<dyn FnMut(i64)>;
 
 thread_local! {
@@ -81,62 +95,67 @@ fn with_nobody_inside_it_is_freed_at_once() {
 
 #[test]
 fn a_thread_inside_is_waited_for_until_it_polls() {
-    let (region, reclaimer) = (region(1 << 20), Reclaimer::new());
-    let outer = reclaimer.enter();
-    let guard = reclaimer.enter();
-    retire_elsewhere(&region, &reclaimer);
-    for _ in 0..3 {
-        assert_eq!(reclaimer.collect(), freed(0, 1));
-    }
-    // Only the outermost guard counts.
-    drop(guard);
-    assert_eq!(reclaimer.collect(), freed(0, 1));
-    outer.poll();
-    assert_eq!(reclaimer.collect(), freed(1, 0));
-    retire_elsewhere(&region, &reclaimer);
-    assert_eq!(reclaimer.collect(), freed(0, 1));
-    drop(outer);
-    assert_eq!(reclaimer.collect(), freed(1, 0));
-    assert_eq!(region.code_used(), 0);
+    on_fresh_stack(|| {
+        let (region, reclaimer) = (region(1 << 20), Reclaimer::new());
+        let outer = reclaimer.enter();
+        let guard = reclaimer.enter();
+        retire_elsewhere(&region, &reclaimer);
+        for _ in 0..3 {
+            assert_eq!(collect(&reclaimer), freed(0, 1));
+        }
+        // Only the outermost guard counts.
+        drop(guard);
+        assert_eq!(collect(&reclaimer), freed(0, 1));
+        outer.poll();
+        assert_eq!(collect(&reclaimer), freed(1, 0));
+        retire_elsewhere(&region, &reclaimer);
+        assert_eq!(collect(&reclaimer), freed(0, 1));
+        drop(outer);
+        assert_eq!(collect(&reclaimer), freed(1, 0));
+        assert_eq!(region.code_used(), 0);
+    });
 }
 
 #[test]
 fn a_unit_on_the_stack_stays_and_others_go() {
-    let region = region(1 << 20);
-    let reclaimer: &'static Reclaimer = Box::leak(Box::new(Reclaimer::new()));
-    // One with neighbours on both sides runs.
-    let (units, address) = thread::scope(|scope| {
-        let make = || {
-            let units: Vec<_> = (0..4).map(|_| caller(&region)).collect();
-            let address = units[1].address("f").unwrap();
-            (units, address)
-        };
-        scope.spawn(make).join().unwrap()
-    });
-    let guard = reclaimer.enter();
-    let mut units = Some(units);
-    on_back(move |_| {
-        let units = units.take().unwrap();
-        thread::spawn(move || units.into_iter().for_each(|u| reclaimer.retire(u)))
-            .join()
-            .unwrap();
-        assert_eq!(reclaimer.collect(), freed(0, 4));
-        reclaimer.poll();
-        assert_eq!(reclaimer.collect(), freed(3, 1));
-        for _ in 0..3 {
+    on_fresh_stack(|| {
+        let region = region(1 << 20);
+        let reclaimer: &'static Reclaimer = Box::leak(Box::new(Reclaimer::new()));
+        // One with neighbours on both sides runs.
+        let (units, address) = thread::scope(|scope| {
+            let make = || {
+                let units: Vec<_> = (0..4).map(|_| caller(&region)).collect();
+                let address = units[1].address("f").unwrap();
+                (units, address)
+            };
+            scope.spawn(make).join().unwrap()
+        });
+        let guard = reclaimer.enter();
+        let mut units = Some(units);
+        on_back(move |_| {
+            let units = units.take().unwrap();
+            thread::spawn(move || units.into_iter().for_each(|u| reclaimer.retire(u)))
+                .join()
+                .unwrap();
+            assert_eq!(collect(reclaimer), freed(0, 4));
             reclaimer.poll();
-            assert_eq!(reclaimer.collect(), freed(0, 1));
-        }
+            assert_eq!(collect(reclaimer), freed(3, 1));
+            for _ in 0..3 {
+                reclaimer.poll();
+                assert_eq!(collect(reclaimer), freed(0, 1));
+            }
+        });
+        // It returns into code that was retired four rounds ago.
+        assert_eq!(super::support::call_at(address, 41), 42);
+        assert_eq!(region.code_used(), 4096);
+        // This frame still holds the address.
+        reclaimer.poll();
+        assert_eq!(collect(reclaimer), freed(0, 1));
+        std::hint::black_box(&address);
+        drop(guard);
+        assert_eq!(collect(reclaimer), freed(1, 0));
+        assert_eq!(region.code_used(), 0);
     });
-    // It returns into code that was retired four rounds ago.
-    assert_eq!(super::support::call_at(address, 41), 42);
-    assert_eq!(region.code_used(), 4096);
-    // This frame still holds the address.
-    reclaimer.poll();
-    assert_eq!(reclaimer.collect(), freed(0, 1));
-    drop(guard);
-    assert_eq!(reclaimer.collect(), freed(1, 0));
-    assert_eq!(region.code_used(), 0);
 }
 
 #[test]
@@ -148,7 +167,8 @@ fn a_unit_deep_on_another_thread_stays() {
     let (proceed, may_proceed) = mpsc::channel::<bool>();
     thread::scope(|scope| {
         let reclaimer = &reclaimer;
-        scope.spawn(move || {
+        let fresh = thread::Builder::new().stack_size(FRESH_STACK);
+        let run = move || {
             let _guard = reclaimer.enter();
             // SAFETY: the scope ends before the reclaimer; the closure is used up before it does.
             let forever: &'static Reclaimer = unsafe { &*std::ptr::from_ref(reclaimer) };
@@ -160,69 +180,74 @@ fn a_unit_deep_on_another_thread_stays() {
                 }
             });
             assert_eq!(super::support::call_at(address, 1), 2);
-        });
+        };
+        fresh.spawn_scoped(scope, run).unwrap();
         is_inside.recv().unwrap();
         reclaimer.retire(unit);
-        assert_eq!(reclaimer.collect(), freed(0, 1));
+        assert_eq!(collect(reclaimer), freed(0, 1));
         for _ in 0..5 {
             proceed.send(true).unwrap();
             is_inside.recv().unwrap();
-            assert_eq!(reclaimer.collect(), freed(0, 1));
+            assert_eq!(collect(reclaimer), freed(0, 1));
         }
         proceed.send(false).unwrap();
     });
     // The thread has ended.
     let mut units = 0;
     for _ in 0..2 {
-        units += reclaimer.collect().units;
+        units += collect(&reclaimer).units;
     }
     assert_eq!((units, region.code_used()), (1, 0));
 }
 
 #[test]
 fn other_memory_of_the_thread_counts_if_it_is_named() {
-    static STACK: [AtomicUsize; 9] = [const { AtomicUsize::new(0) }; 9];
-    fn stack() -> std::ops::Range<usize> {
-        let start = STACK.as_ptr() as usize;
-        start..start + size_of_val(&STACK)
-    }
-    let region = region(1 << 20);
-    // SAFETY: nobody else writes there while this thread looks.
-    let reclaimer = unsafe { Reclaimer::with_stacks(stack) };
-    // By another thread, so that this one's own stack does not hold the word. The unit is the only one of the region.
-    let put = |place: usize, offset: usize| {
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                STACK[place].store(region.code_range().start + offset, Ordering::Relaxed);
+    on_fresh_stack(|| {
+        static STACK: [AtomicUsize; 9] = [const { AtomicUsize::new(0) }; 9];
+        fn stack() -> std::ops::Range<usize> {
+            let start = STACK.as_ptr() as usize;
+            start..start + size_of_val(&STACK)
+        }
+        let region = region(1 << 20);
+        // SAFETY: nobody else writes there while this thread looks.
+        let reclaimer = unsafe { Reclaimer::with_stacks(stack) };
+        // By another thread, so that this one's own stack does not hold the word. The unit is the only one of the region.
+        let put = |place: usize, offset: usize| {
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    STACK[place].store(region.code_range().start + offset, Ordering::Relaxed);
+                });
             });
-        });
-    };
-    let guard = reclaimer.enter();
-    for place in [0, 8] {
-        retire_elsewhere(&region, &reclaimer);
-        put(place, 4095);
-        assert_eq!(reclaimer.collect(), freed(0, 1));
-        guard.poll();
-        assert_eq!(reclaimer.collect(), freed(0, 1));
-        put(place, 4096);
-        guard.poll();
-        assert_eq!(reclaimer.collect(), freed(1, 0));
-    }
+        };
+        let guard = reclaimer.enter();
+        for place in [0, 8] {
+            retire_elsewhere(&region, &reclaimer);
+            put(place, 4095);
+            assert_eq!(collect(&reclaimer), freed(0, 1));
+            guard.poll();
+            assert_eq!(collect(&reclaimer), freed(0, 1));
+            put(place, 4096);
+            guard.poll();
+            assert_eq!(collect(&reclaimer), freed(1, 0));
+        }
+    });
 }
 
 #[test]
 fn reclaimers_do_not_wait_for_each_others_threads() {
-    let region = region(1 << 20);
-    let (first, second) = (Reclaimer::new(), Reclaimer::new());
-    let _inside_first = first.enter();
-    retire_elsewhere(&region, &second);
-    assert_eq!(second.collect(), freed(1, 0));
-    retire_elsewhere(&region, &first);
-    assert_eq!(first.collect(), freed(0, 1));
-    second.poll();
-    assert_eq!(first.collect(), freed(0, 1));
-    first.poll();
-    assert_eq!(first.collect(), freed(1, 0));
+    on_fresh_stack(|| {
+        let region = region(1 << 20);
+        let (first, second) = (Reclaimer::new(), Reclaimer::new());
+        let _inside_first = first.enter();
+        retire_elsewhere(&region, &second);
+        assert_eq!(collect(&second), freed(1, 0));
+        retire_elsewhere(&region, &first);
+        assert_eq!(collect(&first), freed(0, 1));
+        second.poll();
+        assert_eq!(collect(&first), freed(0, 1));
+        first.poll();
+        assert_eq!(collect(&first), freed(1, 0));
+    });
 }
 
 #[test]
