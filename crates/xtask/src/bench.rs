@@ -8,6 +8,7 @@ use bareflow::Artifacts;
 use bareflow::qemu::{Boot, Machine};
 use serde_json::Value;
 
+use crate::bench_converge;
 use crate::bench_disk;
 use crate::bench_endurance;
 use crate::bench_libc;
@@ -25,7 +26,7 @@ use crate::sh;
 /// Most milliseconds from the kernel's entry to the payload's `main` under TCG by PVH.
 const BOOT_BAR_MS: f64 = 150.0;
 
-/// Runs one bench, or all that need no other program to compare with.
+/// Runs one bench, `boot` without a name.
 /// `rounds` is for those that measure in rounds.
 pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<()> {
     match which {
@@ -34,6 +35,7 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("kills") => bench_endurance::kills(paths, rounds),
         Some("libc") => bench_libc::bench(paths),
         Some("memory") => memory(paths),
+        Some("converge") => bench_converge::bench(paths),
         Some("disk") => bench_disk::bench(paths),
         Some("native") => bench_native::bench(paths, rounds),
         Some("peers") => bench_peers::bench(paths),
@@ -44,7 +46,7 @@ pub fn run(paths: &Paths, which: Option<&str>, rounds: Option<usize>) -> Result<
         Some("tinyllama") => golden::tinyllama(paths),
         Some(other) => {
             bail!(
-                "no bench {other}; there are: boot, boots, disk, engine, kills, libc, memory, native, peers, runtime, sqlite, tiers, tinyllama, warm"
+                "no bench {other}; there are: boot, boots, converge, disk, engine, kills, libc, memory, native, peers, runtime, sqlite, tiers, tinyllama, warm"
             )
         }
     }
