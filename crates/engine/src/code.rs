@@ -8,7 +8,7 @@ use crate::symbols::Function;
 use crate::{Compiled, Error, Level, SymbolTable, Timings};
 use llvm::{Jit, SymbolKind};
 use object::{Object, ObjectSection, ObjectSymbol, SymbolKind as ObjectKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Instant;
 
 /// A function or variable of the runtime that guests may use.
@@ -36,11 +36,27 @@ pub struct Code {
 /// Functions of one object: section, offset in it, size, name.
 type Functions = BTreeMap<usize, Vec<(u64, u64, String)>>;
 
-fn functions_of(bytes: &[u8]) -> Result<(Functions, usize), Error> {
-    let failed = |e: object::Error| Error::Object {
+fn parse(bytes: &[u8]) -> Result<object::File<'_>, Error> {
+    object::File::parse(bytes).map_err(|e| Error::Object {
         message: e.to_string(),
-    };
-    let file = object::File::parse(bytes).map_err(failed)?;
+    })
+}
+
+/// Names that the objects define for each other.
+fn definitions(objects: &[Vec<u8>]) -> Result<HashSet<String>, Error> {
+    let mut names = HashSet::new();
+    for bytes in objects {
+        let file = parse(bytes)?;
+        let global = file
+            .symbols()
+            .filter(|s| s.is_global() && s.is_definition());
+        names.extend(global.filter_map(|s| s.name().ok().map(str::to_owned)));
+    }
+    Ok(names)
+}
+
+fn functions_of(bytes: &[u8]) -> Result<(Functions, usize), Error> {
+    let file = parse(bytes)?;
     let mut functions = Functions::new();
     for symbol in file
         .symbols()
@@ -72,7 +88,13 @@ impl Code {
             ..
         } = compiled;
         let jit = Jit::new(level.machine(&cpu)?)?;
-        let absolute: Vec<_> = host.iter().map(|s| (s.name, s.address, s.kind)).collect();
+        // A program with a C library of its own defines some of what the host offers, such as `memmove`.
+        let own = definitions(&objects)?;
+        let absolute: Vec<_> = host
+            .iter()
+            .filter(|s| !own.contains(s.name))
+            .map(|s| (s.name, s.address, s.kind))
+            .collect();
         jit.define_absolute(&absolute)?;
         for (i, object) in objects.iter().enumerate() {
             jit.add_object(&format!("unit{i}"), object)?;

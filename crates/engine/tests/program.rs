@@ -99,6 +99,30 @@ fn every_level_and_split_gives_the_same_result() {
 }
 
 #[test]
+fn a_function_of_the_programs_own_goes_before_the_hosts_of_the_same_name() {
+    let text = "
+define void @bf_console_write(ptr %text, i64 %length) noinline {
+  store i32 7, ptr %text
+  ret void
+}
+define i32 @bf_main() {
+  %x = alloca i32
+  call void @bf_console_write(ptr %x, i64 4)
+  %y = load i32, ptr %x
+  ret i32 %y
+}";
+    for threads in [1, 2] {
+        let options = Options {
+            level: Level::O0,
+            cold: Level::O0,
+            threads,
+            dump: false,
+        };
+        assert_eq!(run(&code(&[ir(text)], &options)), 7);
+    }
+}
+
+#[test]
 fn nameless_symbols_survive_the_split() {
     let text = "
 @0 = private constant [2 x i32] [i32 40, i32 1]

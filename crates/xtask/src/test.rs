@@ -91,8 +91,8 @@ type Suite<'a> = (&'static str, Box<dyn Fn() -> Result<Counts> + 'a>);
 pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
     let named = filter.filter(|f| f.contains('/'));
     let suites: Vec<Suite> = vec![
-        ("units", Box::new(|| units(paths))),
-        ("engine", Box::new(|| engine(paths))),
+        ("units", Box::new(|| units(paths, named))),
+        ("engine", Box::new(|| engine(paths, named))),
         ("libc", Box::new(|| libc_test::suite(paths, named))),
         ("guide", Box::new(|| guide_test::suite(paths, named))),
         ("hosted", Box::new(|| machines::hosted_suite(paths, named))),
@@ -137,23 +137,31 @@ pub fn all(paths: &Paths, filter: Option<&str>) -> Result<bool> {
 }
 
 /// `cargo test` for the members of the workspace that need nothing special.
-fn units(paths: &Paths) -> Result<Counts> {
+fn units(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let mut command = sh::cargo(&paths.root);
     command.args(["test", "--locked", "--no-fail-fast", "--workspace"]);
     for package in NOT_UNITS {
         command.args(["--exclude", package]);
     }
-    counted(&mut command)
+    counted(named(&mut command, filter))
 }
 
 /// `cargo test` for some packages.
-fn engine(paths: &Paths) -> Result<Counts> {
+fn engine(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     let mut command = sh::cargo(&paths.root);
     command.args(["test", "--locked", "--no-fail-fast"]);
     for package in ENGINE {
         command.args(["-p", package]);
     }
-    counted(&mut command)
+    counted(named(&mut command, filter))
+}
+
+/// Of `cargo test` only what is named behind the suite: `engine/NAME`.
+fn named<'c>(command: &'c mut Command, filter: Option<&str>) -> &'c mut Command {
+    if let Some((_, name)) = filter.and_then(|f| f.split_once('/')) {
+        command.args(["--", name]);
+    }
+    command
 }
 
 /// Runs a command that prints `test result:` lines, and adds these up.
