@@ -25,6 +25,10 @@ const COLD: usize = 12;
 /// A call is reached often if it is at least once in so many executions of the hottest block.
 const OFTEN: f64 = 0.01;
 
+/// A large function brings one in so many of its own instructions along, of what is called often or tiny: its compile
+/// takes long in any case, and is little longer for them.
+const LARGE_SHARE: usize = 4;
+
 /// How much of what a function calls comes along, in instructions.
 struct Reach {
     /// Of one function.
@@ -111,7 +115,9 @@ impl CallGraph {
         let Some(reach) = reach(level) else {
             return copies;
         };
-        let room = reach.unit.saturating_sub(self.size(name)).min(reach.all);
+        let size = self.size(name);
+        let room = reach.unit.saturating_sub(size).min(reach.all);
+        let more_room = (size / LARGE_SHARE).min(reach.all).max(room);
         let mut total = 0;
         let (mut sites, hottest) = self.sites(counts, name, Some(1.0));
         let promoted = more.iter().filter_map(|m| self.0.get_key_value(m));
@@ -136,6 +142,9 @@ impl CallGraph {
                     Some(n) if n < OFTEN * hottest => reach.each,
                     _ => reach.hot,
                 };
+                let is_hot = site.often.is_some_and(|n| n >= OFTEN * hottest);
+                let is_worth_it = is_hot || body.size <= COLD;
+                let room = if is_worth_it { more_room } else { room };
                 let fits = body.size <= most && total + body.size <= room.max(COLD);
                 if site.callee != name && (fits || body.always) && copies.insert(site.callee) {
                     total += body.size;
@@ -280,11 +289,16 @@ define i64 @warm(i64 %x) {
     #[test]
     fn all_together_have_a_limit() {
         assert_eq!(copies(&program(350), Level::O3, false, &[]).len(), 3);
-        let large = program(300).replace("%a = call i64 @warm", &{
+        // A large function takes along what it calls often, up to a quarter of its size.
+        let large = |size| {
             let many = (0..1_280).map(|i| format!("%u{i} = add i64 %x, {i}\n "));
-            many.collect::<String>() + "%a = call i64 @warm"
-        });
-        assert_eq!(copies(&large, Level::O3, true, &[]), ["warm"]);
+            let first = many.collect::<String>() + "%a = call i64 @warm";
+            program(size).replace("%a = call i64 @warm", &first)
+        };
+        let o3 = |size| copies(&large(size), Level::O3, true, &[]);
+        assert_eq!(o3(300), ["hot", "warm"]);
+        assert_eq!(o3(350), ["warm"]);
+        assert_eq!(o3(11), ["deep", "hot", "never", "warm"]);
     }
 
     #[test]
