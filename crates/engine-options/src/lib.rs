@@ -82,6 +82,9 @@ pub struct EngineArgs {
     /// Events kept for the trace; when there are more, the oldest go
     #[arg(long, value_name = "N", default_value_t = 65_536, requires = "trace", help_heading = REPORTS)]
     pub trace_events: u32,
+    /// Name compiled code for Linux's `perf report` as it is made: /tmp/perf-PID.map, which stays
+    #[arg(long, help_heading = REPORTS)]
+    pub perf_map: bool,
     /// Make every loop leave the interpreter at its first backward jump, and O0 and O1 code at every few
     #[arg(long, help_heading = TESTS)]
     pub force_osr: bool,
@@ -141,6 +144,7 @@ impl EngineArgs {
             },
             compilers: self.compilers.into(),
             dump,
+            perf_map: self.perf_map.then(perf_map),
             force_osr: self.force_osr,
             forced_interval: self.force_osr_every,
             forced_loops: (!self.force_osr_at.is_empty()).then(|| self.force_osr_at.clone()),
@@ -160,6 +164,11 @@ impl EngineArgs {
             (Content::Trace, self.trace.as_deref()),
         ])
     }
+}
+
+/// Where `perf` looks for the names of this process's code.
+fn perf_map() -> PathBuf {
+    PathBuf::from(format!("/tmp/perf-{}.map", std::process::id()))
 }
 
 /// One override for each pattern, in the order in which the patterns came. What is said of a pattern twice: the later
@@ -242,6 +251,7 @@ mod tests {
             "--trace",
             trace.to_str().unwrap(),
             "--trace-events=99",
+            "--perf-map",
             "--force-osr",
             "--force-osr-every=9",
             "--force-osr-at=main:3,a::b:12",
@@ -264,6 +274,7 @@ mod tests {
                 folder: dump.clone(),
                 pattern: "m*".into(),
             }),
+            perf_map: Some(perf_map()),
             force_osr: true,
             forced_interval: 9,
             forced_loops: Some(vec![("main".into(), 3), ("a::b".into(), 12)]),

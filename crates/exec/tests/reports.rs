@@ -4,6 +4,8 @@ mod common;
 
 use common::{Folder, read, text};
 use serde_json::Value;
+use std::path::PathBuf;
+use std::process::Stdio;
 
 const PROGRAM: &str = "#include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +135,29 @@ fn ir_and_assembly_of_chosen_functions() {
     assert_eq!(files, ["square.O1.ll", "square.O1.s"]);
     assert!(read(&folder.path("d/square.O1.ll")).contains("mul nsw i64"));
     assert!(read(&folder.path("d/square.O1.s")).contains("imul"));
+}
+
+#[test]
+fn perf_finds_the_names_of_compiled_code() {
+    let folder = Folder::with("a.c", PROGRAM);
+    let mut command = folder.command(&["a.c", "--tier=O1", "--perf-map"]);
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let map = PathBuf::from(format!("/tmp/perf-{}.map", child.id()));
+    let got = child.wait_with_output().unwrap();
+    let lines = read(&map);
+    std::fs::remove_file(&map).unwrap();
+    assert_eq!(got.status.code(), Some(5), "{got:?}");
+    for name in ["main", "total", "square"] {
+        let line = lines
+            .lines()
+            .find(|l| l.ends_with(&format!(" {name} [O1]")));
+        let words: Vec<&str> = line
+            .unwrap_or_else(|| panic!("{lines}"))
+            .split(' ')
+            .collect();
+        let numbers = words[..2].iter().map(|n| u64::from_str_radix(n, 16));
+        assert!(numbers.clone().all(|n| n.is_ok_and(|n| n > 0)), "{lines}");
+    }
 }
 
 #[test]

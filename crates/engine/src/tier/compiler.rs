@@ -9,7 +9,7 @@ use super::unit::{self, Builder, Built};
 use crate::memory::{self, MemoryError, Symbol, Symbols, Unit};
 use crate::profile::Tier;
 use crate::profile::cycles::cpu_now_ns;
-use crate::trace::{EventKind, Outcome};
+use crate::trace::{EventKind, Outcome, perf};
 use crate::{Cpu, Error, Level};
 use llvm::Context;
 use std::sync::Arc;
@@ -198,6 +198,11 @@ pub(crate) fn link(
                 let at = unit.address(&built.symbol).ok_or_else(|| Error::Object {
                     message: format!("{} is not in its own object", built.symbol),
                 })?;
+                if let Some(map) = &shared.config.perf_map
+                    && let Err(error) = perf::add(map, &unit, tier)
+                {
+                    shared.report(&format!("cannot write {}: {error}", map.display()));
+                }
                 return Ok((unit, at));
             }
             Err(MemoryError::Full { .. }) if evicted < 64 => {

@@ -109,6 +109,8 @@ pub struct Config {
     pub compilers: usize,
     /// Files to write of what is compiled.
     pub dump: Option<Dump>,
+    /// File that names compiled code for `perf`.
+    pub perf_map: Option<PathBuf>,
     /// For tests: each loop leaves the interpreter at its first backward jump, and O0 and O1 code at every few.
     pub force_osr: bool,
     /// With `force_osr`: so many passes of loop headers in O0 and O1 code are a few, at least 1.
@@ -132,6 +134,7 @@ impl Default for Config {
             trace_events: 16 << 10,
             compilers: 1,
             dump: None,
+            perf_map: None,
             force_osr: false,
             forced_interval: 3,
             forced_loops: None,

@@ -12,6 +12,7 @@
 //! - Times are nanoseconds since the trace began. What has a duration is recorded when it ends, with its start.
 
 mod chrome;
+pub(crate) mod perf;
 
 use crate::profile::Tier;
 use std::cell::Cell;
