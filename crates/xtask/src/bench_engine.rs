@@ -19,7 +19,7 @@ mod programs;
 mod steady;
 mod swaps;
 mod table;
-pub use table::median;
+pub use table::{geometric_mean, median};
 
 use std::path::PathBuf;
 
