@@ -11,6 +11,8 @@ use std::time::Instant;
 
 /// Calls after which nobody wants to be told: more than can be.
 pub(crate) const NEVER: i64 = i64::MAX;
+/// Calls that no run makes: one a nanosecond for nine years are fewer.
+const IMPOSSIBLE: u64 = 1 << 58;
 
 /// Who is told when functions and loops get hot.
 pub(crate) trait Watch: Send + Sync {
@@ -83,6 +85,13 @@ unsafe impl Send for FuncEntry {}
 #[allow(unsafe_code)]
 unsafe impl Sync for FuncEntry {}
 
+/// Calls that a countdown has counted which started from `armed`. More than anybody lives to see are none: a thread stored
+/// its count of the countdown before over the start of one that only keeps the number of calls.
+fn counted(armed: i64, left: i64) -> u64 {
+    let calls = armed.wrapping_sub(left).max(0) as u64;
+    if calls < IMPOSSIBLE { calls } else { 0 }
+}
+
 impl FuncEntry {
     pub(crate) fn new(
         name: String,
@@ -140,8 +149,8 @@ impl FuncEntry {
     /// by the length of it at most.
     pub fn calls(&self) -> u64 {
         let left = self.cell().countdown.load(Ordering::Relaxed);
-        let now = self.armed.load(Ordering::Relaxed).wrapping_sub(left).max(0);
-        self.counted.load(Ordering::Relaxed) + now as u64
+        let armed = self.armed.load(Ordering::Relaxed);
+        self.counted.load(Ordering::Relaxed) + counted(armed, left)
     }
 
     /// Counts one call; true when the countdown ends with it.
@@ -176,7 +185,7 @@ impl FuncEntry {
         let left = self.cell().countdown.swap(calls, Ordering::Relaxed);
         let armed = self.armed.swap(calls, Ordering::Relaxed);
         self.counted
-            .fetch_add(armed.wrapping_sub(left).max(0) as u64, Ordering::Relaxed);
+            .fetch_add(counted(armed, left), Ordering::Relaxed);
     }
 
     /// Counts calls of earlier runs.
@@ -357,5 +366,21 @@ impl std::fmt::Debug for FuncEntry {
             .field("id", &self.id)
             .field("calls", &self.calls())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_stored_over_the_start_of_the_next_countdown_is_no_calls() {
+        assert_eq!(counted(10_000, 9_993), 7);
+        assert_eq!(counted(NEVER, NEVER - 3), 3);
+        // 9,993 were left of the countdown before.
+        assert_eq!(counted(NEVER, 9_993), 0);
+        assert_eq!(counted(1 << 60, 9_993), 0);
+        // A call that was taken back.
+        assert_eq!(counted(10_000, 10_001), 0);
     }
 }

@@ -35,8 +35,8 @@ const SAMPLING: i64 = 1024;
 const MEMORY_NS: u64 = 100_000_000;
 /// Instructions of a function from which its loops have to be hotter to be left.
 const LARGE: u64 = 500;
-/// A countdown that only keeps the number of calls.
-const FAR: i64 = 1 << 40;
+/// A countdown that only keeps the number of calls: so long that one that ended would be a mistake.
+const FAR: i64 = 1 << 60;
 /// Backward jumps of O0 and O1 code between two polls.
 pub(crate) const POLL_INTERVAL: u32 = 4096;
 
