@@ -119,6 +119,7 @@ pub fn suite(paths: &Paths, filter: Option<&str>) -> Result<Counts> {
     for (name, options) in [
         ("interpreted", &["--tier", "interp"][..]),
         ("climbing", &[]),
+        ("ahead", &["--ahead", "O1"]),
     ] {
         counts.run(&format!("sqlite/hosted/{name}"), || {
             let mut hosted = bareflow(paths)?;
