@@ -144,7 +144,12 @@ impl EngineArgs {
             },
             compilers: self.compilers.into(),
             dump,
-            perf_map: self.perf_map.then(perf_map),
+            perf_map: self.perf_map.then(|| {
+                let map = perf_map();
+                // It may be there of another process that had the number.
+                let _ = std::fs::remove_file(&map);
+                map
+            }),
             force_osr: self.force_osr,
             forced_interval: self.force_osr_every,
             forced_loops: (!self.force_osr_at.is_empty()).then(|| self.force_osr_at.clone()),

@@ -49,6 +49,7 @@ Examples:
   bareflow exec main.c table.c -I include -D SIZE=64 -- input.txt
   bareflow exec prog.ll --tier interp < data > result
   bareflow exec nbody.c --report - --trace nbody.json -- 1000000
+  perf record -e cpu-clock bareflow exec nbody.c --perf-map && perf report
   bareflow exec sort.c --tier O3 --dump asm --dump-function 'sort*'
   bareflow exec main.c --function 'hash*=tier:O3' --function 'main=thresholds:1,1,1,1'";
 
