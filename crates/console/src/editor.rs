@@ -67,7 +67,7 @@ impl LineEditor {
             Key::Char(c) => self.insert(c, echo),
             Key::Enter => return Event::Line(self.enter(echo)),
             Key::Interrupt => {
-                self.clear();
+                self.discard();
                 echo.push_str("^C\n");
                 return Event::Interrupt;
             }
@@ -92,7 +92,8 @@ impl LineEditor {
         Event::Pending
     }
 
-    fn clear(&mut self) {
+    /// Throws the line away; the history stays.
+    pub fn discard(&mut self) {
         self.line.clear();
         self.draft.clear();
         self.cursor = 0;
@@ -121,7 +122,7 @@ impl LineEditor {
             }
             self.history.push_back(line.clone());
         }
-        self.clear();
+        self.discard();
         line
     }
 

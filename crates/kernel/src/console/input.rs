@@ -1,7 +1,8 @@
 //! Input: hardware FIFOs into a ring, the ring through the line editor.
 //!
 //! The echo is written when a reader takes the keys, not when they arrive: text piped in ahead appears behind
-//! the prompts it answers. Ctrl-C is seen on arrival, whoever runs, and reported through [`on_interrupt`].
+//! the prompts it answers. Ctrl-C is seen on arrival, whoever runs: what was typed and not read is gone, and
+//! [`on_interrupt`] is told. Readers see nothing of it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -54,8 +55,6 @@ pub enum Input {
     Bytes(usize),
     /// Ctrl-D.
     EndOfInput,
-    /// Ctrl-C while reading: what was typed is gone.
-    Interrupted,
     /// Nothing yet: poll and ask again.
     NotReady,
 }
@@ -69,10 +68,7 @@ struct State {
     lines: Vec<u8>,
     taken: usize,
     end_of_input: bool,
-    interrupted: bool,
     mode: Mode,
-    /// A reader was told to come again.
-    is_awaited: bool,
 }
 
 static STATE: Mutex<State> = Mutex::new(State {
@@ -83,9 +79,7 @@ static STATE: Mutex<State> = Mutex::new(State {
     lines: Vec::new(),
     taken: 0,
     end_of_input: false,
-    interrupted: false,
     mode: Mode::LINES,
-    is_awaited: false,
 });
 
 /// A `fn()`, or 0.
@@ -113,10 +107,10 @@ pub fn poll_input() {
         return;
     };
     let is_interrupt = state.collect();
-    let is_unseen = is_interrupt && !state.is_awaited;
+    let echo = is_interrupt && state.mode.echo;
     drop(state);
     if is_interrupt {
-        if is_unseen {
+        if echo {
             write(b"^C\n");
         }
         let callback = ON_INTERRUPT.load(Ordering::Acquire);
@@ -163,9 +157,7 @@ pub fn try_read(buffer: &mut [u8]) -> Input {
     let mut echo = String::new();
     let input = with(&STATE, |state| {
         state.edit(&mut echo);
-        let input = state.take(buffer);
-        state.is_awaited = input == Input::NotReady;
-        input
+        state.take(buffer)
     });
     write(echo.as_bytes());
     input
@@ -200,13 +192,23 @@ impl State {
     fn arrive(&mut self, byte: u8) -> bool {
         let is_interrupt = byte == CTRL_C && self.mode.signals;
         if is_interrupt {
-            self.ring.clear();
-        }
-        // A reader learns of it from the stream; without one it is over with the callback.
-        if !is_interrupt || self.is_awaited {
+            self.discard();
+        } else {
             self.ring.push(byte);
         }
         is_interrupt
+    }
+
+    /// Forgets what was typed and not read.
+    fn discard(&mut self) {
+        self.ring.clear();
+        self.decoder = KeyDecoder::new();
+        if let Some(editor) = &mut self.editor {
+            editor.discard();
+        }
+        self.lines.clear();
+        self.taken = 0;
+        self.end_of_input = false;
     }
 
     /// Gives what is in the ring to the line editor, until a line is complete.
@@ -229,13 +231,13 @@ impl State {
                     echo.truncate(shown);
                 }
                 match event {
-                    Event::Pending => {}
+                    // Without signals Ctrl-C throws the line away, and that is all.
+                    Event::Pending | Event::Interrupt => {}
                     Event::Line(line) => {
                         self.lines.extend_from_slice(line.as_bytes());
                         self.lines.push(b'\n');
                     }
                     Event::EndOfInput => self.end_of_input = true,
-                    Event::Interrupt => self.interrupted = true,
                 }
             }
         }
@@ -244,7 +246,6 @@ impl State {
     fn is_ready(&self) -> bool {
         self.taken < self.lines.len()
             || self.end_of_input
-            || self.interrupted
             || (!self.mode.canonical && !self.ring.is_empty())
     }
 
@@ -258,9 +259,6 @@ impl State {
                 self.taken = 0;
             }
             return Input::Bytes(bytes);
-        }
-        if core::mem::take(&mut self.interrupted) {
-            return Input::Interrupted;
         }
         if core::mem::take(&mut self.end_of_input) {
             return Input::EndOfInput;

@@ -348,7 +348,7 @@ fn read_console(at: usize, count: usize, may_wait: bool) -> Answer {
                     return Err(Errno::INTR);
                 }
             }
-            _ => return Ok(0),
+            Input::EndOfInput => return Ok(0),
         }
     }
 }

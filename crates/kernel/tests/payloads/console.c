@@ -1,10 +1,13 @@
 // Console input: an edited line, the terminal flags, Ctrl-C as a signal that interrupts a read, the end of input.
 // exit: 0
 // input: type a line> worlx\x7fd\n
-// input: press Ctrl-C> \x03
+// input: press Ctrl-C> half a line>
+// input: half a line> \x03
+// input: type another> again\n
 // input: end the input> \x04
 // expect: got "world"
 // expect: ok interrupted by Ctrl-C
+// expect: ok nothing is left of it
 // expect: ok end of input
 // machine-only
 #include "check.h"
@@ -32,8 +35,14 @@ int main(void) {
     CHECK(sigaction(SIGINT, &action, NULL) == 0);
     printf("press Ctrl-C> ");
     fflush(stdout);
+    /* What is typed is echoed once this read has begun: Ctrl-C behind it interrupts nothing else. */
     CHECK(read(0, line, sizeof line) == -1 && errno == EINTR && interrupted == SIGINT);
     ok("interrupted by Ctrl-C");
+
+    printf("type another> ");
+    fflush(stdout);
+    CHECK(read(0, line, sizeof line) == 6 && memcmp(line, "again\n", 6) == 0);
+    ok("nothing is left of it");
 
     printf("end the input> ");
     fflush(stdout);
