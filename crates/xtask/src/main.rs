@@ -16,6 +16,7 @@ mod bench_warm;
 mod boot_stages;
 mod build;
 mod c_bitcode;
+mod cargo_test;
 mod check;
 mod core_math;
 mod demo;

@@ -15,12 +15,12 @@
 //!
 //! The last line is `N passed, N failed`, over everything that ran.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
+use crate::cargo_test::counted;
 use crate::golden;
 use crate::guide_test;
 use crate::libc_test;
@@ -162,74 +162,4 @@ fn named<'c>(command: &'c mut Command, filter: Option<&str>) -> &'c mut Command 
         command.args(["--", name]);
     }
     command
-}
-
-/// Runs a command that prints `test result:` lines, and adds these up.
-pub fn counted(command: &mut Command) -> Result<Counts> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .with_context(|| format!("cannot start: {}", sh::display(command)))?;
-    let stdout = child.stdout.take().context("no standard output")?;
-    let mut counts = Counts::default();
-    for line in BufReader::new(stdout).lines() {
-        let line = line?;
-        counts.add(result_line(&line).unwrap_or_default());
-        // Empty results and passed tests would hide the rest.
-        let noise = line.ends_with("... ok") || line.starts_with("running 0") || line.is_empty();
-        if !noise && !line.starts_with("test result: ok. 0 passed") {
-            println!("{line}");
-        }
-    }
-    let status = child.wait()?;
-    if !status.success() && counts.failed == 0 {
-        bail!("{status}: {}", sh::display(command));
-    }
-    Ok(counts)
-}
-
-/// Reads `test result: ok. 3 passed; 1 failed; ...`.
-fn result_line(line: &str) -> Option<Counts> {
-    let rest = line.strip_prefix("test result: ")?;
-    let number_before = |word: &str| {
-        let at = rest.find(word)?;
-        rest[..at].split_whitespace().last()?.parse().ok()
-    };
-    Some(Counts {
-        passed: number_before("passed")?,
-        failed: number_before("failed;")?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_are_read() {
-        let line =
-            "test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out";
-        assert_eq!(
-            result_line(line),
-            Some(Counts {
-                passed: 12,
-                failed: 3
-            })
-        );
-        assert_eq!(result_line("running 5 tests"), None);
-    }
-
-    #[test]
-    fn a_suite_that_ends_badly_without_a_failed_test_is_an_error() {
-        let script = "echo 'test result: ok. 2 passed; 0 failed; 0 ignored'; exit ";
-        let run = |code: &str| counted(Command::new("sh").args(["-c", &format!("{script}{code}")]));
-        assert_eq!(
-            run("0").unwrap(),
-            Counts {
-                passed: 2,
-                failed: 0
-            }
-        );
-        assert!(run("101").is_err());
-    }
 }
