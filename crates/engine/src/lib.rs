@@ -15,6 +15,7 @@
 
 #![deny(unsafe_code)]
 
+mod briefly;
 mod code;
 mod compile;
 mod cpu;

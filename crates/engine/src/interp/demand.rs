@@ -20,6 +20,7 @@ use super::decode::{self, Env};
 use super::entry::FuncEntry;
 use super::image::{CELL, Names, Options};
 use super::signature::{Numbering, Signature, Thunk};
+use crate::briefly;
 use crate::memory::{self, Symbol, Symbols, Unit};
 use crate::profile::cycles::cpu_now_ns;
 use crate::{Cpu, Error, Level};
@@ -223,9 +224,9 @@ impl Demand {
         locked(&self.unsupported).clone()
     }
 
-    /// The unit at an address, of those that stay. Waits for no lock: made for handlers of faults.
+    /// The unit at an address, of those that stay. Waits for no lock for long: made for handlers of faults.
     pub fn unit_at(&self, address: usize) -> Option<&Unit> {
-        let units = self.units.try_lock().ok()?;
+        let units = briefly::lock(&self.units)?;
         let unit = units.iter().find(|u| u.range().contains(&address))?;
         // SAFETY: units are boxed, and dropped with `self` only.
         Some(unsafe { &*std::ptr::from_ref(&**unit) })

@@ -3,6 +3,7 @@
 use super::config::{Mode, Thresholds};
 use super::thrift::Pace;
 use crate::Level;
+use crate::briefly;
 use crate::memory::Unit;
 use crate::profile::FunctionProfile;
 use llvm::ir::{Constant, Opcode, Type, TypeKind, Value, ValueKind, View};
@@ -259,6 +260,11 @@ impl Function {
     /// Its state, unless another thread has it.
     pub fn try_state(&self) -> Option<MutexGuard<'_, State>> {
         self.state.try_lock().ok()
+    }
+
+    /// Its state, for handlers of faults; `None` if another thread, or this one, has it for long.
+    pub fn state_briefly(&self) -> Option<MutexGuard<'_, State>> {
+        briefly::lock(&self.state)
     }
 
     /// Its state, for this thread alone.

@@ -1,6 +1,6 @@
 //! Where a thread is in the guest: names and source lines for addresses, for whoever tells of a fault.
 //!
-//! Made for signal handlers of threads that faulted while they ran guest code: no lock is waited for, and nothing allocates
+//! Made for signal handlers of threads that faulted while they ran guest code: no lock is waited for for long, and nothing allocates
 //! but the reading of source lines of compiled code, which is done only if it is asked for. Interpreted functions are found
 //! by the address of the instruction they are at, or of their decoded form, which the interpreter's loop holds in a
 //! register or on its stack; their callers' are saved in the interpreter's frames.
@@ -106,7 +106,9 @@ impl Engine {
             return false;
         }
         for f in &self.shared.functions {
-            let Some(state) = f.try_state() else { continue };
+            let Some(state) = f.state_briefly() else {
+                continue;
+            };
             let osr = state.osr.values().filter_map(|o| match o {
                 Osr::Ready(_, unit) => Some(unit),
                 _ => None,
