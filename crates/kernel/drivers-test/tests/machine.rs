@@ -424,14 +424,14 @@ fn lines_are_edited_on_the_serial_port() {
         ("\x1b[A\x1b[A!\r", "line \"hello!\\n\""),
         ("gr\u{fc}nx\x7f\r", "line \"gr\u{fc}n\\n\""),
         ("one two\x17three\x01>\r", "line \">one three\\n\""),
-        ("\x04", "EndOfInput"),
-        ("lost\x03", "Interrupted"),
+        ("\x04", "end of input"),
+        ("lost\x03", "interrupt"),
         ("quit\r", "line \"quit\\n\""),
     ] {
         machine.press(keys.as_bytes());
         machine.wait_for(answer, 1);
     }
-    expect(&machine.finish(), &["interrupt\n"]);
+    machine.finish();
 }
 
 #[test]
@@ -518,7 +518,7 @@ fn the_keyboard_types_into_the_same_line() {
         monitor.command(&format!("sendkey {key} 1"));
         std::thread::sleep(Duration::from_millis(30));
     }
-    machine.wait_for("Interrupted", 1);
+    machine.wait_for("interrupt", 1);
     machine.press(b"quit\r");
     machine.finish();
 }

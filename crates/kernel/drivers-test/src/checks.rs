@@ -63,7 +63,7 @@ fn type_lines() {
                     return;
                 }
             }
-            other => say!("{other:?}"),
+            Input::EndOfInput => say!("end of input"),
         }
     }
 }

@@ -8,7 +8,7 @@
 
 extern crate alloc;
 
-#[path = "../../kernel/src/drivers/mod.rs"]
+#[path = "../../src/drivers/mod.rs"]
 mod drivers;
 
 /// The kernel's locks.

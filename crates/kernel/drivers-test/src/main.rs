@@ -13,9 +13,9 @@ extern crate alloc;
 
 mod boot;
 mod checks;
-#[path = "../../kernel/src/console/mod.rs"]
+#[path = "../../src/console/mod.rs"]
 mod console;
-#[path = "../../kernel/src/drivers/mod.rs"]
+#[path = "../../src/drivers/mod.rs"]
 mod drivers;
 mod memory;
 
