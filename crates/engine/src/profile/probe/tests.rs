@@ -4,7 +4,7 @@ use super::*;
 use crate::profile::cycles::CyclesReport;
 use std::arch::{asm, naked_asm};
 use std::ffi::{c_char, c_int, c_void};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 unsafe extern "C" {
@@ -332,7 +332,15 @@ fn times_are_those_of_the_function() {
     );
 }
 
+/// Where `throw` leads to. One for the process: whoever catches has [`CATCHING`].
 static CATCH: AtomicUsize = AtomicUsize::new(0);
+
+/// Held by a test for as long as it catches: another one's `throw` would go on on its stack.
+static CATCHING: Mutex<()> = Mutex::new(());
+
+fn catching() -> MutexGuard<'static, ()> {
+    CATCHING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Calls `f(x)`; comes back when it returns or when `throw` is called in it: what setjmp and longjmp do.
 #[unsafe(naked)]
@@ -371,6 +379,7 @@ extern "C" fn thrower(x: u64) {
 
 #[test]
 fn longjmp_leaves_nothing_behind() {
+    let _alone = catching();
     let (probe, call) = probed!(thrower => extern "C" fn(u64));
     INNER_THROWER.store(probe.address, Relaxed);
     extern "C" fn f(x: u64) -> u64 {
@@ -407,6 +416,7 @@ static THROWER: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
 fn a_full_table_gives_up_what_is_over() {
+    let _alone = catching();
     extern "C" fn throw_from(depth: u64) {
         deeper(THROWER.load(Relaxed), 0, 16 * depth);
     }
