@@ -77,7 +77,6 @@ start:
     mov sp, STACK
     sti
     mov byte ptr [drive], dl
-    call serial_init
     call check_processor
     call enable_a20
     call read_memory_map
@@ -88,7 +87,7 @@ start:
 // ---------------------------------------------------------------- real mode
 .code16
 
-// 115200 baud, 8N1, FIFOs on, no interrupts.
+// 115200 baud, 8N1, FIFOs on, no interrupts. What was typed already is lost: only for the last words.
 serial_init:
     mov si, offset serial_settings
     mov cx, 7
@@ -105,6 +104,7 @@ serial_settings:                     // register, value
 // Prints the text at si on the screen and on COM1, tells QEMU, and stops.
 stop16:
     push si
+    call serial_init
     mov si, offset prefix
     call print
     pop si

@@ -32,8 +32,10 @@ struct Head {
     exit: Reason,
     expect: Vec<String>,
     forbid: Vec<String>,
-    /// Text on the console and the keys typed after it.
+    /// Text on the console, or none, and the keys typed after it.
     input: Vec<(String, String)>,
+    /// It boots from its disk, too.
+    from_disk: bool,
     memory_mib: u64,
     /// Options of the kernel.
     options: String,
@@ -86,20 +88,33 @@ pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
             .into_owned();
         let text = String::from_utf8_lossy(&read(&source)?).into_owned();
         let head = parse(&text).with_context(|| source.display().to_string())?;
-        let test = |(kind, cpu, cpus)| (format!("machine/{kind}/{name}/{cpu}/{cpus}"), cpu, cpus);
+        let test = |boot, kind, cpu, cpus| {
+            let by = if boot == Boot::Disk { "/disk" } else { "" };
+            (
+                format!("machine/{kind}/{name}{by}/{cpu}/{cpus}"),
+                boot,
+                cpu,
+                cpus,
+            )
+        };
         let mut wanted = Vec::new();
         if head.damage == Damage::None {
-            wanted.extend([("payload", "max", 2), ("payload", "Nehalem", 1)].map(test));
+            wanted.push(test(Boot::Pvh, "payload", "max", 2));
+            wanted.push(test(Boot::Pvh, "payload", "Nehalem", 1));
+        }
+        if head.from_disk {
+            wanted.push(test(Boot::Disk, "payload", "max", 2));
         }
         if head.evictable {
-            wanted.extend([("evicted", "max", 2), ("evicted", "Nehalem", 1)].map(test));
+            wanted.push(test(Boot::Pvh, "evicted", "max", 2));
+            wanted.push(test(Boot::Pvh, "evicted", "Nehalem", 1));
         }
         wanted.retain(|(name, ..)| filter.is_none_or(|f| name.contains(f)));
         if wanted.is_empty() {
             continue;
         }
         let image = image(paths, &name, &source, &head)?;
-        for (name, cpu, cpus) in wanted {
+        for (name, boot, cpu, cpus) in wanted {
             let mut kernel_options = head.options.clone();
             if name.starts_with("machine/evicted") {
                 kernel_options.push_str(" payload=/bareflow/evicted.0");
@@ -109,7 +124,7 @@ pub fn tests(paths: &Paths, filter: Option<&str>) -> Result<Vec<MachineTest>> {
                 image: image.path.clone(),
                 kernel: image.kernel.clone(),
                 machine: Machine {
-                    boot: Boot::Pvh,
+                    boot,
                     cpu: Some(cpu.into()),
                     cpus,
                     memory_mib: head.memory_mib,
@@ -237,6 +252,7 @@ fn parse(text: &str) -> Result<Head> {
         expect: Vec::new(),
         forbid: Vec::new(),
         input: Vec::new(),
+        from_disk: false,
         memory_mib: 256,
         options: String::from("log=info"),
         link: Link::None,
@@ -258,6 +274,8 @@ fn parse(text: &str) -> Result<Head> {
             "exit" => exit = Some(Reason::Program(value.parse().context("exit")?)),
             "expect" => head.expect.push(value.into()),
             "forbid" => head.forbid.push(value.into()),
+            "boot" if value == "disk" => head.from_disk = true,
+            "boot" => bail!("boot: disk"),
             "options" => head.options = value.into(),
             "link" if value == "yes" => head.link = Link::Own,
             "link" if value == "foreign" => head.link = Link::Foreign,
@@ -267,7 +285,9 @@ fn parse(text: &str) -> Result<Head> {
             "memory" => head.memory_mib = value.parse().context("memory")?,
             "input" => {
                 let (prompt, keys) = value.split_once("> ").context("input: PROMPT> KEYS")?;
-                head.input.push((format!("{prompt}>"), unescape(keys)?));
+                let after = if prompt.is_empty() { "" } else { ">" };
+                head.input
+                    .push((format!("{prompt}{after}"), unescape(keys)?));
             }
             _ => {}
         }

@@ -448,6 +448,23 @@ fn nothing_of_a_long_paste_is_lost() {
     expect(&text, &["line \"pasted line number 499\\n\""]);
 }
 
+/// More than there is room for before the port's FIFOs are on, and less.
+#[test]
+fn nothing_typed_before_the_port_is_set_up_is_lost() {
+    for count in [20, 400] {
+        let mut machine = Machine::start("input", &[]);
+        let lines: String = (0..count)
+            .map(|n| format!("typed early {n:03}\n"))
+            .collect();
+        machine.press(lines.as_bytes());
+        machine.press(b"quit\n");
+        let text = machine.finish();
+        for n in 0..count {
+            expect(&text, &[&format!("line \"typed early {n:03}\\n\"")]);
+        }
+    }
+}
+
 #[test]
 fn raw_input_comes_as_it_is() {
     let mut machine = Machine::start("raw", &[]);

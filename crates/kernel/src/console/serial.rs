@@ -5,17 +5,23 @@
 //! A host that does not read makes the transmitter stay busy; after [`STALL_MS`] without progress bytes are dropped
 //! until the port moves again: the machine must not hang because nobody looks.
 //!
+//! Receiving: switching the FIFOs on empties the receiver. What was typed or piped in before is taken first, until
+//! nothing comes for [`QUIET_MS`]; if more comes than [`EARLY_BYTES`], the FIFOs stay off, which is slow and loses nothing.
+//!
 //! Source: National Semiconductor PC16550D data sheet.
 
-use core::sync::atomic::{AtomicU16, Ordering};
-
+use ::console::ByteRing;
 use x86_64::instructions::port::Port;
 
 use crate::drivers::wait::wait_for;
+use crate::sync::Mutex;
 
 const COM1: u16 = 0x3F8;
 const FIFO_BYTES: u8 = 16;
 const STALL_MS: u64 = 20_000;
+const EARLY_BYTES: usize = 4096;
+/// Longer than a host takes from one byte to the next.
+const QUIET_MS: u64 = 20;
 
 const LINE_STATUS_DATA_READY: u8 = 1 << 0;
 const LINE_STATUS_EMPTY: u8 = 1 << 6;
@@ -37,7 +43,9 @@ enum State {
 /// The sending side of the port.
 pub struct Serial {
     state: State,
-    /// Places of the FIFO that are free for certain.
+    /// Places for bytes to be sent: of the FIFO, or the one without it.
+    places: u8,
+    /// Those that are free for certain.
     room: u8,
     last: u8,
 }
@@ -61,6 +69,7 @@ impl Serial {
     pub const fn new() -> Self {
         Self {
             state: State::Unprobed,
+            places: 1,
             room: 0,
             last: 0,
         }
@@ -69,7 +78,7 @@ impl Serial {
     fn probe(&mut self) {
         if self.state == State::Unprobed {
             self.state = if is_port_present() {
-                set_up();
+                self.places = if set_up() { FIFO_BYTES } else { 1 };
                 State::Working
             } else {
                 State::Absent
@@ -111,7 +120,7 @@ impl Serial {
             STALL_MS
         };
         self.state = if is_empty() || wait_for(ms, is_empty) {
-            self.room = FIFO_BYTES;
+            self.room = self.places;
             State::Working
         } else {
             self.room = 0;
@@ -128,37 +137,44 @@ fn is_port_present() -> bool {
     }) && read(5) != 0xFF
 }
 
-/// A byte that had arrived before the FIFOs were switched on, which empties the receiver; [`NO_BYTE`] if none had.
-static EARLY: AtomicU16 = AtomicU16::new(NO_BYTE);
-const NO_BYTE: u16 = 0x100;
+/// What had arrived before the FIFOs were switched on.
+static EARLY: Mutex<ByteRing<EARLY_BYTES>> = Mutex::new(ByteRing::new());
 
-/// 115,200 baud, 8N1, FIFOs on, interrupts off.
-fn set_up() {
-    write(3, LINE_CONTROL_8N1);
-    if let Some(byte) = arrived() {
-        EARLY.store(byte.into(), Ordering::Relaxed);
-    }
+/// 115,200 baud, 8N1, interrupts off; whether the FIFOs are on.
+fn set_up() -> bool {
     write(1, 0);
     write(3, LINE_CONTROL_DIVISOR);
     write(0, 1);
     write(1, 0);
     write(3, LINE_CONTROL_8N1);
-    write(2, FIFO_CONTROL);
+    let is_quiet = take_early();
+    if is_quiet {
+        write(2, FIFO_CONTROL);
+    }
     write(4, MODEM_CONTROL);
+    is_quiet
+}
+
+/// Takes what has arrived and what follows it; false if there is more than there is room for.
+fn take_early() -> bool {
+    let mut early = EARLY.lock();
+    while has_arrived() {
+        if early.free() == 0 {
+            return false;
+        }
+        early.push(read(0));
+        wait_for(QUIET_MS, has_arrived);
+    }
+    true
 }
 
 /// The next byte received, if there is one. Only for the holder of the input lock.
 pub fn receive() -> Option<u8> {
-    match EARLY.load(Ordering::Relaxed) {
-        NO_BYTE => arrived(),
-        early => {
-            EARLY.store(NO_BYTE, Ordering::Relaxed);
-            Some(early as u8)
-        }
-    }
+    let early = EARLY.lock().pop();
+    early.or_else(|| has_arrived().then(|| read(0)))
 }
 
-fn arrived() -> Option<u8> {
+fn has_arrived() -> bool {
     let status = read(5);
-    (status != 0xFF && status & LINE_STATUS_DATA_READY != 0).then(|| read(0))
+    status != 0xFF && status & LINE_STATUS_DATA_READY != 0
 }
