@@ -196,6 +196,8 @@ fn a_rust_program() {
     for level in ["0", "1"] {
         let bitcode = scratch.path().join(format!("rust{level}.bc"));
         let mut rustc = Command::new("rustc");
+        // It leaves what it makes on the way in its working directory.
+        rustc.current_dir(scratch.path());
         rustc.args(["--edition", "2021", "--crate-type", "staticlib"]);
         rustc.args([
             "-Clto=fat",
