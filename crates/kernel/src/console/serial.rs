@@ -6,7 +6,8 @@
 //! until the port moves again: the machine must not hang because nobody looks.
 //!
 //! Receiving: switching the FIFOs on empties the receiver. What was typed or piped in before is taken first, until
-//! nothing comes for [`QUIET_MS`]; if more comes than [`EARLY_BYTES`], the FIFOs stay off, which is slow and loses nothing.
+//! nothing comes for [`QUIET_MS`]; if more comes than [`EARLY_BYTES`], the FIFOs stay off, which is slow and loses nothing
+//! where the sender can be held back, as in QEMU.
 //!
 //! Source: National Semiconductor PC16550D data sheet.
 
