@@ -85,10 +85,30 @@ extern "C" char *bareflow_osr_loops(LLVMValueRef raw, void *context,
   return nullptr;
 }
 
-/// Finds which loop is in which: `found` is told the header of each and that of the loop around it, 0 if there is none.
-/// Loops come before those in them. See `Module::loop_nest`.
-extern "C" void bareflow_loop_nest(LLVMValueRef raw, void *context,
-                                   void (*found)(void *context, uint32_t header, uint32_t around)) {
+namespace {
+
+/// Whether a function of unknown length runs here: one of the program, or one that copies or fills a variable length.
+bool takes_unknown_time(const Instruction &instruction) {
+  const auto *call = dyn_cast<CallBase>(&instruction);
+  if (!call || call->isInlineAsm())
+    return false;
+  if (const auto *memory = dyn_cast<MemIntrinsic>(call))
+    return !isa<ConstantInt>(memory->getLength());
+  return !isa<IntrinsicInst>(call);
+}
+
+} // namespace
+
+/// Rust: `Nested`. `around` is 0 where there is none.
+struct NestedLoop {
+  uint32_t header;
+  uint32_t around;
+  uint32_t instructions;
+  uint32_t calls;
+};
+
+/// Finds which loop is in which, and what is in each. Loops come before those in them. See `Module::loop_nest`.
+extern "C" void bareflow_loop_nest(LLVMValueRef raw, void *context, void (*found)(void *context, NestedLoop loop)) {
   Function &function = *unwrap<Function>(raw);
   DominatorTree dominators(function);
   LoopInfo loops(dominators);
@@ -97,6 +117,13 @@ extern "C" void bareflow_loop_nest(LLVMValueRef raw, void *context,
     index.try_emplace(&block, index.size());
   for (Loop *loop : loops.getLoopsInPreorder()) {
     Loop *around = loop->getParentLoop();
-    found(context, index[loop->getHeader()], around ? index[around->getHeader()] : 0);
+    NestedLoop nested{index[loop->getHeader()], around ? index[around->getHeader()] : 0, 0, 0};
+    for (BasicBlock *block : loop->blocks()) {
+      if (loops.getLoopFor(block) != loop)
+        continue;
+      nested.instructions += block->size();
+      nested.calls += count_if(*block, takes_unknown_time);
+    }
+    found(context, nested);
   }
 }

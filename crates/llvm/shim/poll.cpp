@@ -161,7 +161,7 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
     header->replacePhiUsesWith(latch, round);
     latch->getTerminator()->eraseFromParent();
     go_to(latch, latch->end());
-    Value *left = at.CreateSub(at.CreateLoad(i32, countdown), at.getInt32(loops[i].rounds));
+    Value *left = at.CreateNSWSub(at.CreateLoad(i32, countdown), at.getInt32(loops[i].rounds));
     at.CreateStore(left, countdown);
     at.CreateCondBr(at.CreateICmpSLE(left, at.getInt32(0)), poll, round, rarely);
     go_to(poll, poll->end());

@@ -17,8 +17,10 @@ use std::collections::HashMap;
 
 /// Calls of a function, or rounds of a loop, from which the next one is certain enough.
 const CERTAIN: u64 = 10;
-/// Backward jumps in a call that is over soon.
-const SHORT: u64 = 10_000;
+/// Instructions of IR in a call that is over soon: about a millisecond.
+const SHORT: u64 = 4_000_000;
+/// Instructions that a call is taken for: what is called has loops of its own.
+const CALL: u64 = 400;
 
 /// The loops that are not as all loops are without counts: polling, a round for a round.
 #[derive(Debug, Default)]
@@ -38,10 +40,34 @@ impl Weights {
     }
 }
 
-/// Weighs the loops of a function. `nest`: each before those in it. `counts`: executions of its blocks, may be empty.
-/// `calls` and `back_edges`: of the whole function.
-pub(super) fn weights(nest: &[Nested], counts: &[u64], calls: u64, back_edges: u64) -> Weights {
-    if calls >= CERTAIN && back_edges / calls < SHORT {
+/// Instructions in a round of an average loop, those of calls included. Of the longest where no rounds were counted; a
+/// guess where there are loops that `nest` does not have.
+fn round(nest: &[Nested], loops: usize, counts: &[u64]) -> u64 {
+    if nest.len() < loops {
+        return CALL;
+    }
+    let (mut rounds, mut all, mut longest) = (0, 0, 1);
+    for l in nest {
+        let own = u64::from(l.instructions) + CALL * u64::from(l.calls);
+        let executions = counts.get(l.header as usize).copied().unwrap_or(0);
+        rounds += u128::from(executions);
+        all += u128::from(executions) * u128::from(own);
+        longest = longest.max(own);
+    }
+    all.checked_div(rounds).map_or(longest, |n| n as u64)
+}
+
+/// Weighs the `loops` loops of a function. `nest`: those of them with one way in, each before those in it. `counts`:
+/// executions of its blocks, may be empty. `calls` and `back_edges`: of the whole function.
+pub(super) fn weights(
+    nest: &[Nested],
+    loops: usize,
+    counts: &[u64],
+    calls: u64,
+    back_edges: u64,
+) -> Weights {
+    let is_short = |rounds: u64| rounds.saturating_mul(round(nest, loops, counts)) < SHORT;
+    if calls >= CERTAIN && is_short(back_edges / calls) {
         return Weights {
             nothing_polls: true,
             ..Weights::default()
@@ -80,28 +106,25 @@ pub(super) fn weights(nest: &[Nested], counts: &[u64], calls: u64, back_edges: u
 mod tests {
     use super::*;
 
+    const fn nested(header: u32, around: Option<u32>, instructions: u32) -> Nested {
+        Nested {
+            header,
+            around,
+            instructions,
+            calls: 0,
+        }
+    }
+
     /// Three loops in one another, then one beside them.
     const NEST: [Nested; 4] = [
-        Nested {
-            header: 1,
-            around: None,
-        },
-        Nested {
-            header: 2,
-            around: Some(1),
-        },
-        Nested {
-            header: 3,
-            around: Some(2),
-        },
-        Nested {
-            header: 4,
-            around: None,
-        },
+        nested(1, None, 4),
+        nested(2, Some(1), 4),
+        nested(3, Some(2), 4),
+        nested(4, None, 40),
     ];
 
     fn of_each(counts: &[u64], calls: u64, back_edges: u64) -> Vec<Option<u32>> {
-        let weights = weights(&NEST, counts, calls, back_edges);
+        let weights = weights(&NEST, NEST.len(), counts, calls, back_edges);
         NEST.iter().map(|l| weights.of(l.header)).collect()
     }
 
@@ -130,14 +153,40 @@ mod tests {
         assert_eq!(of_each(&[], 1, 100_000), all);
         assert_eq!(of_each(&[1, 9, 9, 9, 9], 1, 100_000), all);
         // A jump of the header alone counts no rounds of those in it.
-        assert_eq!(weights(&NEST, &[], 1, 0).of(99), Some(1));
+        assert_eq!(weights(&NEST, NEST.len(), &[], 1, 0).of(99), Some(1));
     }
 
     #[test]
     fn short_calls_need_none() {
-        let counts = [10, 100, 1_000, 8_000, 20];
-        assert_eq!(of_each(&counts, 10, 99_999), [None; 4]);
+        let counts = [10, 100, 1_000, 8_000, 0];
+        assert_eq!(of_each(&counts, 10, 9_999_999), [None; 4]);
         assert_eq!(of_each(&counts, 9, 9), [Some(91), None, None, Some(1)]);
-        assert_eq!(of_each(&counts, 10, 100_000)[0], Some(91));
+        assert_eq!(of_each(&counts, 10, 10_000_000)[0], Some(91));
+        // Most rounds are those of the long loop.
+        let counts = [10, 0, 0, 0, 8_000];
+        assert_eq!(of_each(&counts, 10, 999_999), [None; 4]);
+        assert_eq!(of_each(&counts, 10, 1_000_000), [Some(1); 4]);
+        // It may be so where nothing was counted.
+        assert_eq!(of_each(&[], 10, 999_999), [None; 4]);
+        assert_eq!(of_each(&[], 10, 1_000_000), [Some(1); 4]);
+    }
+
+    #[test]
+    fn calls_and_loops_with_several_ways_in_may_last() {
+        let polls = |nest: &[Nested], loops, back_edges| {
+            let weights = weights(nest, loops, &[], 10, back_edges);
+            weights.of(1).is_some()
+        };
+        let calling = [Nested {
+            calls: 1,
+            ..nested(1, None, 0)
+        }];
+        assert!(!polls(&calling, 1, 99_999));
+        assert!(polls(&calling, 1, 100_000));
+        let short = [nested(1, None, 4)];
+        assert!(!polls(&short, 1, 100_000));
+        assert!(!polls(&short, 2, 99_999));
+        assert!(polls(&short, 2, 100_000));
+        assert!(polls(&short, 1, u64::MAX));
     }
 }

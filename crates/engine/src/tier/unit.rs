@@ -206,6 +206,7 @@ impl<'c> Builder<'c> {
         } else {
             polls::weights(
                 &module.loop_nest(name)?,
+                code.loops().len(),
                 &shared.block_counts(id),
                 shared.entry(id).calls(),
                 shared.back_edges(id),

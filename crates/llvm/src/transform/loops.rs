@@ -25,6 +25,19 @@ pub struct Nested {
     pub header: u32,
     /// The same of the innermost loop around it.
     pub around: Option<u32>,
+    /// Instructions in its blocks, but those of loops in it.
+    pub instructions: u32,
+    /// Those of them that call a function, or copy or fill a variable length: nobody knows how long they take.
+    pub calls: u32,
+}
+
+/// As in `loops.cpp`.
+#[repr(C)]
+struct RawNested {
+    header: u32,
+    around: u32,
+    instructions: u32,
+    calls: u32,
 }
 
 type Found = extern "C" fn(*mut c_void, u32, *const OsrValue, usize, u32);
@@ -38,14 +51,19 @@ unsafe extern "C" {
     fn bareflow_loop_nest(
         function: LLVMValueRef,
         context: *mut c_void,
-        found: extern "C" fn(*mut c_void, u32, u32),
+        found: extern "C" fn(*mut c_void, RawNested),
     );
 }
 
-extern "C" fn found_nested(context: *mut c_void, header: u32, around: u32) {
-    let around = (around > 0).then_some(around);
+extern "C" fn found_nested(context: *mut c_void, raw: RawNested) {
+    let nested = Nested {
+        header: raw.header,
+        around: (raw.around > 0).then_some(raw.around),
+        instructions: raw.instructions,
+        calls: raw.calls,
+    };
     // SAFETY: `context` is the list of `loop_nest`, lent for the call.
-    unsafe { (*context.cast::<Vec<Nested>>()).push(Nested { header, around }) };
+    unsafe { (*context.cast::<Vec<Nested>>()).push(nested) };
 }
 
 extern "C" fn found(
@@ -87,7 +105,9 @@ impl Module<'_> {
         done(message, "find the loops of", function)?;
         Ok(list)
     }
-    /// Which loop is in which, each before those in it. Loops with several ways in (irreducible ones) are not among them.
+
+    /// Which loop is in which, and what is in each; each before those in it. Loops with several ways in (irreducible ones)
+    /// are not among them.
     ///
     /// # Errors
     /// [`Error::NoFunction`] if it has no body here.

@@ -194,7 +194,8 @@ fn loops_and_their_values_are_found() {
 #[test]
 fn loops_are_found_with_those_around_them() {
     let text = "
-define void @f(i1 %c) {
+declare void @g()
+define void @f(i1 %c, i64 %n, ptr %p) {
 entry:
   br i1 %c, label %outer, label %left
 outer:
@@ -202,6 +203,10 @@ outer:
 inner:
   br i1 %c, label %inner, label %next
 next:
+  call void @g()
+  %x = call i64 @llvm.ctpop.i64(i64 %n)
+  call void @llvm.memset.p0.i64(ptr %p, i8 0, i64 8, i1 false)
+  call void @llvm.memset.p0.i64(ptr %p, i8 0, i64 %n, i1 false)
   br i1 %c, label %outer, label %exit
 left:
   br i1 %c, label %right, label %exit
@@ -212,13 +217,23 @@ exit:
 }";
     let context = Context::new();
     let module = Module::from_ir(&context, "m", text).unwrap();
-    let nested = |header, around| Nested { header, around };
+    let nested = |header, around, instructions, calls| Nested {
+        header,
+        around,
+        instructions,
+        calls,
+    };
     let mut nest = module.loop_nest("f").unwrap();
     let inner = nest.iter().position(|l| l.header == 2);
     let outer = nest.iter().position(|l| l.header == 1);
     assert!(outer < inner, "{nest:?}");
     nest.sort_by_key(|l| l.header);
-    let all = [nested(1, None), nested(2, Some(1)), nested(4, None)];
+    let all = [
+        // The call of @g, and the filling of %n bytes.
+        nested(1, None, 6, 2),
+        nested(2, Some(1), 1, 0),
+        nested(4, None, 2, 0),
+    ];
     assert_eq!(nest, all);
     assert!(matches!(
         module.loop_nest("nobody"),

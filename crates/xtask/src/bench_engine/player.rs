@@ -2,13 +2,20 @@
 //!
 //! The kernel (`crates/engine/bench/bench.h`) reads a time from its standard input, works that long and answers with the
 //! units of work it did. All that are compared live side by side, warm, and take turns of a few milliseconds.
+//!
+//! All turns of a round are on the same processor; once each went first, it is the next processor's. Left to itself, a
+//! process stays on one; where somebody else is busy on the same core (a thread of another virtual machine), a tight loop
+//! was seen to take 1.5 times as long for seconds, and with it one side of the comparison.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
+use nix::errno::Errno;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 
 use super::table::median;
 use crate::sh;
@@ -95,6 +102,25 @@ impl Player {
         }
     }
 
+    /// All its threads work on this processor from now on.
+    fn stay_on(&self, processor: usize) -> Result<()> {
+        let mut only = CpuSet::new();
+        only.set(processor)?;
+        let threads = format!("/proc/{}/task", self.child.id());
+        for thread in
+            std::fs::read_dir(&threads).with_context(|| format!("cannot read {threads}"))?
+        {
+            let name = thread?.file_name();
+            let id = name.to_string_lossy().parse()?;
+            match sched_setaffinity(Pid::from_raw(id), &only) {
+                // It ended just now.
+                Ok(()) | Err(Errno::ESRCH) => {}
+                Err(error) => bail!("cannot move thread {id} to processor {processor}: {error}"),
+            }
+        }
+        Ok(())
+    }
+
     /// Lets it work and keeps the time.
     pub fn measure(&mut self, milliseconds: u64) -> Result<()> {
         let time = self.turn(milliseconds)?;
@@ -128,13 +154,24 @@ impl Drop for Player {
     }
 }
 
-/// Lets all take turns: `rounds` turns each, of so many milliseconds.
+/// Processors that this process may use.
+fn processors() -> Result<Vec<usize>> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).context("cannot ask for the processors")?;
+    Ok((0..CpuSet::count())
+        .filter(|n| allowed.is_set(*n).unwrap_or(false))
+        .collect())
+}
+
+/// Lets all take turns: `rounds` turns each, of so many milliseconds. All turns of a round are on one processor.
 pub fn rounds(players: &mut [Player], rounds: usize, milliseconds: u64) -> Result<()> {
+    let processors = processors()?;
     for round in 0..rounds {
         // Nobody is always the one that follows the same neighbour.
         let count = players.len();
         for i in 0..count {
-            players[(i + round) % count].measure(milliseconds)?;
+            let player = &mut players[(i + round) % count];
+            player.stay_on(processors[round / count % processors.len()])?;
+            player.measure(milliseconds)?;
         }
     }
     Ok(())
@@ -157,6 +194,18 @@ mod tests {
         rounds(std::slice::from_mut(&mut p), 3, 1).unwrap();
         assert_eq!(p.time(), 250.0);
         assert_eq!(p.times().len(), 3);
+    }
+
+    #[test]
+    fn a_round_is_on_one_processor_and_all_have_their_turn() {
+        let script = "while read n; do \
+            while read key value; do [ $key = Cpus_allowed_list: ] && echo 1 $value; done < /proc/$$/status; done";
+        let mut players = [shell(script), shell(script)];
+        rounds(&mut players, 8, 1).unwrap();
+        let all = processors().unwrap();
+        let expected: Vec<f64> = (0..8).map(|n| all[n / 2 % all.len()] as f64).collect();
+        assert_eq!(players[0].times(), expected);
+        assert_eq!(players[1].times(), expected);
     }
 
     #[test]

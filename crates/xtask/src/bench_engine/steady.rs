@@ -27,7 +27,7 @@ const VECTORISE: &[&str] = &[
 const SPECIALISE: &[&str] = &["matmul_shape", "qsort", "quicksort", "small_copies"];
 /// Least the engine warms up, and most, in milliseconds.
 pub const WARM_MS: (u64, u64) = (1500, 6000);
-const ROUNDS: usize = 11;
+const ROUNDS: usize = 12;
 const TURN_MS: u64 = 40;
 
 /// All kernels: engine, native, baseline.
