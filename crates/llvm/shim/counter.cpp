@@ -1,5 +1,6 @@
 // Counts a function's calls, and calls out when enough have come.
 
+#include "hooks.h"
 #include "slots.h"
 #include "llvm/IR/DebugInfoMetadata.h"
 #include "llvm/IR/Instructions.h"
@@ -33,8 +34,7 @@ extern "C" char *bareflow_add_entry_counter(LLVMValueRef raw, const char *cell_n
   }
   FunctionCallee hook = module.getOrInsertFunction(hook_symbol, hook_type);
   if (auto *f = dyn_cast<Function>(hook.getCallee()); f && f->isDeclaration())
-    for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind})
-      f->addFnAttr(kind);
+    make_rare_hook(*f);
   // Stack variables must stay in the entry block.
   BasicBlock &entry = function.getEntryBlock();
   auto after = entry.begin();
@@ -50,6 +50,6 @@ extern "C" char *bareflow_add_entry_counter(LLVMValueRef raw, const char *cell_n
   Instruction *call_here = SplitBlockAndInsertIfThen(is_zero, at.GetInsertPoint(), false,
                                                      MDBuilder(context).createBranchWeights(1, 2000));
   at.SetInsertPoint(call_here);
-  at.CreateCall(hook, {at.getInt64(id)});
+  call_rare_hook(at, hook, id);
   return nullptr;
 }

@@ -1,13 +1,14 @@
 // Polls in loops: code that was compiled in haste asks from time to time whether better code exists.
 //
-//      latch:   countdown -= rounds;  if countdown > 0 goto header      (one comparison: the loop's whole cost)
-//      poll:    target = hook(id);    countdown = interval
+//      latch:   countdown -= rounds;  if it was enough goto header      (a subtraction and a jump: the loop's whole cost)
+//      poll:    target = hook(id);    countdown = interval - 1
 //               if target == null goto header
 //      leave:   live values -> buffer;  target(buffer, result);  return *result
 //
 // They stand where the loop jumps back, not at its header: LLVM goes on to turn the header's test into one at the loop's
 // end. The hook touches no memory of the program, so what the loop does not change still leaves it.
 
+#include "hooks.h"
 #include "slots.h"
 #include "llvm/IR/CFG.h"
 #include "llvm/IR/DebugInfoMetadata.h"
@@ -109,8 +110,7 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
   // Called straight (the linker makes a thunk): its address must not occupy a register throughout the loop.
   FunctionCallee hook = module.getOrInsertFunction(symbol, hook_type);
   if (auto *f = dyn_cast<Function>(hook.getCallee()); f && f->isDeclaration()) {
-    for (Attribute::AttrKind kind : {Attribute::Cold, Attribute::NoUnwind})
-      f->addFnAttr(kind);
+    make_rare_hook(*f);
     f->setMemoryEffects(MemoryEffects::inaccessibleMemOnly());
   }
 
@@ -141,7 +141,7 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
     if (isa<AllocaInst>(*i))
       after = std::next(i);
   go_to(&first, after);
-  at.CreateStore(at.getInt32(interval), countdown);
+  at.CreateStore(at.getInt32(std::max(interval, 1u) - 1), countdown);
   MDNode *rarely = MDBuilder(context).createBranchWeights(1, 2000);
 
   // Of all loops first: a block from which one goes round may be the header of another.
@@ -161,12 +161,13 @@ extern "C" char *bareflow_add_polls(LLVMValueRef raw, const PollLoop *loops, siz
     header->replacePhiUsesWith(latch, round);
     latch->getTerminator()->eraseFromParent();
     go_to(latch, latch->end());
-    Value *left = at.CreateNSWSub(at.CreateLoad(i32, countdown), at.getInt32(loops[i].rounds));
-    at.CreateStore(left, countdown);
-    at.CreateCondBr(at.CreateICmpSLE(left, at.getInt32(0)), poll, round, rarely);
+    Value *left = at.CreateBinaryIntrinsic(Intrinsic::usub_with_overflow, at.CreateLoad(i32, countdown),
+                                           at.getInt32(loops[i].rounds));
+    at.CreateStore(at.CreateExtractValue(left, 0), countdown);
+    at.CreateCondBr(at.CreateExtractValue(left, 1), poll, round, rarely);
     go_to(poll, poll->end());
-    Value *target = at.CreateCall(hook, {at.getInt64(loops[i].id)});
-    at.CreateStore(at.getInt32(interval), countdown);
+    Value *target = call_rare_hook(at, hook, loops[i].id);
+    at.CreateStore(at.getInt32(std::max(interval, 1u) - 1), countdown);
     at.CreateCondBr(at.CreateIsNull(target), round, leave);
     go_to(round, round->end());
     at.CreateBr(header);

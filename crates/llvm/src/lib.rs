@@ -22,6 +22,7 @@ mod error;
 mod fatal;
 pub mod ir;
 mod jit;
+pub mod keep;
 mod module;
 mod shape;
 mod target;

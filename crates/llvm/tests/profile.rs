@@ -236,7 +236,7 @@ fn blocks_that_were_split_count_as_before() {
     let ir = module.to_ir();
     assert!(!ir.contains("bareflow.block"), "{ir}");
     let others = "@counters.f = global [5 x i64] zeroinitializer
-define ptr @hook(i64 %id) {\n ret ptr null\n}";
+define preserve_allcc ptr @hook(i64 %id) {\n ret ptr null\n}";
     let others = Module::from_ir(&context, "c", others).unwrap();
     module.link(others).unwrap();
     let (jit, f) = run(&mut module, "f", CodegenLevel::None);

@@ -204,6 +204,6 @@ pub fn unmeasured() -> u64 {
 }
 
 #[cfg(test)]
-mod registers;
+pub(crate) mod registers;
 #[cfg(test)]
 mod tests;

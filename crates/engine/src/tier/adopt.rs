@@ -140,6 +140,7 @@ impl Shared {
             is_special: kept.is_special,
             assumes: kept.assumes.clone(),
             samples: kept.samples,
+            polls: None,
             // Not kept: at worst its loops get code that nobody enters.
             dump: None,
         };

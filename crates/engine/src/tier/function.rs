@@ -148,6 +148,8 @@ pub(crate) struct State {
     pub is_special: bool,
     /// Whether the code still records arguments, because too few calls were seen when it was compiled.
     pub samples: bool,
+    /// Calls when the code was asked for, if loops of it poll.
+    pub polls: Option<u64>,
     /// Whether it is to be compiled anew at the level it has.
     pub stale: bool,
     /// Where calls of the code that runs go, probes aside; 0 in the interpreter.

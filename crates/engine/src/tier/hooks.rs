@@ -1,10 +1,12 @@
 //! What compiled code calls when a countdown ends, and what it is told about itself.
 //!
-//! Compiled code knows only the address of a [`Site`]: which engine, which function, which loop.
+//! Compiled code knows only the address of a [`Site`]: which engine, which function, which loop. What it calls in loops and
+//! at a function's entry keeps its registers.
 #![allow(unsafe_code)]
 
 use super::shared::Shared;
 use crate::profile::{Tier, regions};
+use llvm::{keep, keeping};
 use std::ffi::{CStr, c_char};
 use std::ptr::with_exposed_provenance;
 use std::sync::OnceLock;
@@ -143,6 +145,10 @@ unsafe extern "C" fn target(id: u64, number: u64, target: u64) {
     }
 }
 
+keeping!(called_keeping calls called, without_result);
+keeping!(poll_o0_keeping calls poll_o0, with_result);
+keeping!(poll_o1_keeping calls poll_o1, with_result);
+
 /// `void profile_begin(const char *name)`: the thread enters the region of that name.
 unsafe extern "C" fn profile_begin(name: *const c_char) {
     // SAFETY: the guest's contract: a string with a NUL at its end.
@@ -172,13 +178,77 @@ pub fn service(name: &str) -> Option<usize> {
 
 /// Address of a hook.
 pub(crate) fn address(name: &str) -> Option<usize> {
-    let hook = match name {
-        CALLED => called as *const (),
-        POLL_O0 => poll_o0 as *const (),
-        POLL_O1 => poll_o1 as *const (),
-        ARGUMENTS => arguments as *const (),
-        TARGET => target as *const (),
+    Some(match name {
+        CALLED => keep::address(called_keeping),
+        POLL_O0 => keep::address(poll_o0_keeping),
+        POLL_O1 => keep::address(poll_o1_keeping),
+        ARGUMENTS => (arguments as *const ()).expose_provenance(),
+        TARGET => (target as *const ()).expose_provenance(),
         _ => return None,
-    };
-    Some(hook.expose_provenance())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::probe::registers::{Registers, vectors_here};
+    use std::arch::asm;
+
+    /// Changes every register that a function may change.
+    unsafe extern "C" fn changes_all(id: u64) -> u64 {
+        // SAFETY: everything that is written is said to be; ymm registers exist where AVX is.
+        unsafe {
+            if is_x86_feature_detected!("avx") {
+                asm!(
+                    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                    "vcmptrueps ymm\\n, ymm\\n, ymm\\n",
+                    ".endr",
+                    clobber_abi("C")
+                );
+            } else {
+                asm!(
+                    ".irp n,0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+                    "pcmpeqd xmm\\n, xmm\\n",
+                    ".endr",
+                    clobber_abi("C")
+                );
+            }
+            asm!(
+                ".irp r,rax,rcx,rdx,rsi,rdi,r8,r9,r10,r11",
+                "mov \\r, -1",
+                ".endr",
+                clobber_abi("C")
+            );
+        }
+        id + 1
+    }
+
+    keeping!(answers calls changes_all, with_result);
+    keeping!(is_silent calls changes_all, without_result);
+
+    /// What registers hold after a call of `hook`, whose low 32 bytes of vectors count.
+    fn after(hook: unsafe extern "C" fn(), fill: &Registers) -> Registers {
+        // SAFETY: the hook keeps the stack, and all that the ABI says must be kept.
+        unsafe { fill.through(keep::address(hook)) }
+    }
+
+    #[test]
+    fn registers_are_kept() {
+        let (vectors, words) = vectors_here();
+        // What is beyond AVX may change.
+        let fill = Registers::numbered(3, vectors.min(16), words.min(4));
+        for hook in [answers, is_silent] {
+            let mut found = after(hook, &fill);
+            // rax comes first, rdi sixth.
+            if hook as *const () == answers as *const () {
+                assert_eq!(found.general[0], fill.general[5].wrapping_add(1));
+                found.general[0] = fill.general[0];
+            }
+            assert_eq!(found.general, fill.general);
+            for (n, (found, expected)) in found.vector.iter().zip(&fill.vector).take(16).enumerate()
+            {
+                assert_eq!(found[..4], expected[..4], "vector register {n}");
+            }
+        }
+    }
 }

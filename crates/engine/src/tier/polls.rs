@@ -10,10 +10,16 @@
 //!
 //! What is soon over is known from the counts of the interpreter and of O0 code. Where they are missing, all loops poll.
 //! A loop that goes round far longer than it used to is left only when the one around it goes round.
+//!
+//! Hot code is compiled in one of its first calls, when nobody knows whether they will be over soon. Most of it is O2 code
+//! before that matters. Where it is not, because thresholds say so or O2 failed, it is made once more.
 
-use super::shared::POLL_INTERVAL;
+use super::queue::Job;
+use super::shared::{POLL_INTERVAL, Shared};
+use crate::Level;
 use llvm::Nested;
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Calls of a function, or rounds of a loop, from which the next one is certain enough.
 const CERTAIN: u64 = 10;
@@ -21,6 +27,8 @@ const CERTAIN: u64 = 10;
 const SHORT: u64 = 4_000_000;
 /// Instructions that a call is taken for: what is called has loops of its own.
 const CALL: u64 = 400;
+/// Backward jumps, ten times what O2 takes by default, after which polls are asked for what they are good for.
+const LASTING: u64 = 1_000_000;
 
 /// The loops that are not as all loops are without counts: polling, a round for a round.
 #[derive(Debug, Default)]
@@ -99,6 +107,26 @@ pub(super) fn weights(
     Weights {
         nothing_polls: false,
         known,
+    }
+}
+
+impl Shared {
+    /// A loop of O1 code polled. Where that code stays, it is made anew once, if its calls turned out to be over soon.
+    pub(super) fn reconsider_polls(&self, id: u32) {
+        let f = self.function(id);
+        if f.profile.back_edges.load(Relaxed) < LASTING || self.config.shuffle.is_some() {
+            return;
+        }
+        let is_more_earned = self.earned(id) > Some(Level::O1);
+        let mut state = f.state();
+        let stays = state.level == Some(Level::O1) && (!is_more_earned || state.failed.is_some());
+        let was_young = state.polls.is_some_and(|calls| calls < CERTAIN);
+        if stays && was_young && self.entry(id).calls() >= CERTAIN {
+            state.polls = None;
+            state.stale = true;
+            drop(state);
+            self.ask(Job::Function(id, Level::O1));
+        }
     }
 }
 

@@ -461,6 +461,7 @@ impl Shared {
         state.evicted = false;
         state.is_special = built.is_special;
         state.samples = built.samples;
+        state.polls = built.polls;
         state.address = address;
         state.misses = entry.cell().misses.load(Relaxed);
         state.calls = entry.calls();
@@ -566,6 +567,9 @@ impl Shared {
         f.profile
             .back_edges
             .fetch_add(self.poll_interval().into(), Relaxed);
+        if from == Tier::O1 {
+            self.reconsider_polls(id);
+        }
         self.loop_is_hot(id, header, from)
     }
 

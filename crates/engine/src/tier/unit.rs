@@ -47,6 +47,8 @@ pub(crate) struct Built {
     pub assumes: String,
     /// Whether it records arguments, because too few calls were seen.
     pub samples: bool,
+    /// Calls so far, if loops of it poll.
+    pub polls: Option<u64>,
     /// Optimised IR and assembly, if they were asked for.
     pub dump: Option<(String, String)>,
 }
@@ -139,9 +141,11 @@ impl<'c> Builder<'c> {
             module.number_blocks(&name)?;
         }
         // Without on-stack replacement they still tell how hot the loops are.
-        if level <= Level::O1 && climbs {
-            self.polls(shared, id, &name, &mut module, level)?;
-        }
+        let polls = if level <= Level::O1 && climbs {
+            self.polls(shared, id, &name, &mut module, level)?
+        } else {
+            None
+        };
         // Loops may have made it hot before its arguments were seen often enough.
         let is_unknown = config.specialise
             && f.mode() == super::config::Mode::Auto
@@ -183,10 +187,11 @@ impl<'c> Builder<'c> {
             built.assumes = specialise::describe(&variants);
         }
         built.samples = samples;
+        built.polls = polls;
         Ok(built)
     }
 
-    /// Lets the loops ask now and then whether faster code is there.
+    /// Lets the loops ask now and then whether faster code is there. Gives the calls so far if there are such loops.
     fn polls(
         &self,
         shared: &Shared,
@@ -194,12 +199,13 @@ impl<'c> Builder<'c> {
         name: &str,
         module: &mut Module<'_>,
         level: Level,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<u64>, Error> {
         let hook = if level == Level::O0 { POLL_O0 } else { POLL_O1 };
         shared.entry(id).make();
         let Some(code) = shared.entry(id).code() else {
-            return Ok(());
+            return Ok(None);
         };
+        let calls = shared.entry(id).calls();
         let is_forced = shared.config.force_osr || shared.config.shuffle.is_some();
         let stands_for = if level == Level::O0 || is_forced {
             Weights::default()
@@ -208,7 +214,7 @@ impl<'c> Builder<'c> {
                 &module.loop_nest(name)?,
                 code.loops().len(),
                 &shared.block_counts(id),
-                shared.entry(id).calls(),
+                calls,
                 shared.back_edges(id),
             )
         };
@@ -229,8 +235,9 @@ impl<'c> Builder<'c> {
         // A function that cannot be left in its middle runs on as it is.
         if let Err(error) = module.add_polls(name, &loops, hook, shared.poll_interval()) {
             shared.loop_log.fixed(id, error.to_string());
+            return Ok(None);
         }
-        Ok(())
+        Ok((!loops.is_empty()).then_some(calls))
     }
 
     /// Compiles the rest of function `id` from a loop header on.
@@ -292,6 +299,7 @@ impl<'c> Builder<'c> {
             is_special: false,
             assumes: String::new(),
             samples: false,
+            polls: None,
             dump,
         })
     }

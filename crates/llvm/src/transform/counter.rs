@@ -20,7 +20,7 @@ unsafe extern "C" {
 impl Module<'_> {
     /// Lets the function subtract 1 from `cell` (an outside `i64` near the code) whenever it is entered, and call
     /// `void hook(i64 id)` when it becomes 0. Not atomic: threads may lose counts of each other, and the hook may be
-    /// missed. Optimised code needs two instructions for it.
+    /// missed. Optimised code needs two instructions for it, and no register: the hook is declared `preserve_allcc`.
     ///
     /// It adds blocks and instructions: numbers of blocks and values are no longer those of the original.
     ///

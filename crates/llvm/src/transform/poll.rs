@@ -48,7 +48,8 @@ impl Module<'_> {
     /// Lets the function call `ptr hook(i64 id)` where `loops` go round, each time one activation did `interval` rounds.
     /// If the hook returns a function, made by [`Module::make_osr_entry`] for the same values, that one is called to run
     /// the rest with a buffer of the live values (aligned to 16 bytes), and its result is the function's. The hook must not
-    /// touch memory that the program reads or writes: loops keep such values in registers while it is called.
+    /// touch memory that the program reads or writes: loops keep such values in registers while it is called. It is declared
+    /// `preserve_allcc` and has to keep these registers, which costs the loop less than an ordinary call.
     ///
     /// Numbers of blocks and values are those before the call: add the polls of a function all at once, and before
     /// anything else is added to it.

@@ -4,6 +4,7 @@
 
 use llvm::{
     CodegenLevel, Context, FileType, HostCpu, Jit, Module, PollLoop, SymbolKind, TargetMachine,
+    keep,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -20,7 +21,7 @@ thread_local! {
     static ENTRIES: RefCell<HashMap<u64, usize>> = RefCell::new(HashMap::new());
 }
 
-extern "C" fn hook(id: u64) -> usize {
+extern "C" fn polled_here(id: u64) -> usize {
     SEEN.set(SEEN.get() + 1);
     let left = LEFT.get();
     LEFT.set(left.wrapping_sub(1));
@@ -30,6 +31,8 @@ extern "C" fn hook(id: u64) -> usize {
         0
     }
 }
+
+llvm::keeping!(hook calls polled_here, with_result);
 
 pub fn machine(level: CodegenLevel) -> TargetMachine {
     TargetMachine::new("x86-64", &HostCpu::detect().feature_string(), level).unwrap()
@@ -160,7 +163,7 @@ fn jit(objects: &[Vec<u8>], symbols: &[(&str, usize)]) -> Jit {
         .iter()
         .map(|(n, a)| (*n, *a, SymbolKind::Function))
         .collect();
-    all.push(("hook", hook as *const () as usize, SymbolKind::Function));
+    all.push(("hook", keep::address(hook), SymbolKind::Function));
     jit.define_absolute(&all).unwrap();
     for (i, o) in objects.iter().enumerate() {
         jit.add_object(&format!("unit{i}"), o).unwrap();

@@ -61,7 +61,7 @@ fn a_poll_costs_one_count() {
             "%poll.countdown = alloca i32",
             "%poll.buffer = alloca [24 x i8], align 16",
             "%poll.result = alloca [8 x i8], align 16",
-            "store i32 1000, ptr %poll.countdown",
+            "store i32 999, ptr %poll.countdown",
             "head:",
             "phi",
             "phi",
@@ -69,14 +69,14 @@ fn a_poll_costs_one_count() {
             "load i32, ptr %poll.countdown",
             "!prof",
             "poll:",
-            "call ptr @hook(i64 77)",
-            "store i32 1000, ptr %poll.countdown",
+            "call preserve_allcc ptr @hook(i64 77)",
+            "store i32 999, ptr %poll.countdown",
             "poll.leave:",
             "store i64 %j, ptr",
             "store i64 %t, ptr",
             "(ptr %poll.buffer, ptr %poll.result)",
             "ret i64 %poll.value",
-            "declare ptr @hook(i64)",
+            "declare preserve_allcc ptr @hook(i64)",
             "cold nounwind",
             "!\"branch_weights\", i32 1, i32 2000",
         ],
@@ -135,7 +135,11 @@ declare i64 @pure(i64) memory(none) nounwind willreturn";
     assert!(!after.contains("load i64, ptr %limit"), "{ir}");
     // One test at its end beside the one before it, and one poll for both ways round.
     assert_eq!(ir.matches(", %n").count(), 2, "{ir}");
-    assert_eq!(ir.matches("call ptr @hook").count(), 1, "{ir}");
+    assert_eq!(
+        ir.matches("call preserve_allcc ptr @hook").count(),
+        1,
+        "{ir}"
+    );
 }
 
 #[test]
@@ -153,7 +157,7 @@ fn rounds_count_as_many_as_they_stand_for() {
         };
         module.add_polls("f", &[poll], "hook", 100).unwrap();
         let others = "@polls = global i64 0
-define ptr @hook(i64 %id) {
+define preserve_allcc ptr @hook(i64 %id) {
   %n = load i64, ptr @polls
   %m = add i64 %n, 1
   store i64 %m, ptr @polls
@@ -275,7 +279,7 @@ entry:
             "load i64, ptr @cell",
             "store i64",
             "!prof",
-            "call void @enough(i64 42)",
+            "call preserve_allcc void @enough(i64 42)",
             "call void @use(ptr %a)",
             "cold nounwind",
         ],

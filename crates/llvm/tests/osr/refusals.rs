@@ -259,5 +259,11 @@ exit:
         .collect();
     module.add_polls("f", &all, "hook", 100).unwrap();
     module.verify().unwrap();
-    assert_eq!(module.to_ir().matches("call ptr @hook").count(), all.len());
+    assert_eq!(
+        module
+            .to_ir()
+            .matches("call preserve_allcc ptr @hook")
+            .count(),
+        all.len()
+    );
 }

@@ -2,18 +2,20 @@
 
 use super::tests::Installed;
 use std::arch::{global_asm, is_x86_feature_detected};
+use std::sync::{Mutex, PoisonError};
 
 /// All registers that can carry something.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, PartialEq, Debug)]
-struct Registers {
+pub(crate) struct Registers {
     /// In the order rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r12 r13 r14 r15, and two that are nothing.
-    general: [u64; 16],
-    vector: [[u64; 8]; 32],
+    pub general: [u64; 16],
+    pub vector: [[u64; 8]; 32],
 }
 
 impl Registers {
-    fn numbered(seed: u64, vectors: usize, words: usize) -> Registers {
+    /// Random numbers, in so many vector registers of so many words.
+    pub fn numbered(seed: u64, vectors: usize, words: usize) -> Registers {
         let mut next = seed;
         let mut random = || {
             next = next
@@ -35,7 +37,34 @@ impl Registers {
             vector: [[0; 8]; 32],
         }
     }
+
+    /// What registers hold after a call of `f`, before which they held these.
+    ///
+    /// # Safety
+    /// `f` is a function that keeps the stack.
+    pub unsafe fn through(&self, f: usize) -> Registers {
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut written = Registers::zero();
+        // SAFETY: as the caller promised; nobody else looks at the width meanwhile.
+        unsafe {
+            WIDTH = 8 * vectors_here().1 as u64;
+            bareflow_test_call(f, self, &mut written);
+        }
+        written
+    }
 }
+
+/// Vector registers of this processor, and words of each.
+pub(crate) fn vectors_here() -> (usize, usize) {
+    match () {
+        () if is_x86_feature_detected!("avx512f") => (32, 8),
+        () if is_x86_feature_detected!("avx") => (16, 4),
+        () => (16, 2),
+    }
+}
+
+/// Held by the test that uses the statics.
+static ONE: Mutex<()> = Mutex::new(());
 
 static mut SEEN: Registers = Registers::zero();
 static mut GIVEN: Registers = Registers::zero();
@@ -157,21 +186,14 @@ unsafe extern "C" {
 
 #[test]
 fn every_register_arrives_in_both_directions() {
-    let (vectors, words) = match () {
-        () if is_x86_feature_detected!("avx512f") => (32, 8),
-        () if is_x86_feature_detected!("avx") => (16, 4),
-        () => (16, 2),
-    };
+    let (vectors, words) = vectors_here();
     let installed = Installed::new(bareflow_test_callee as *const () as usize);
     let fill = Registers::numbered(1, vectors, words);
     let given = Registers::numbered(2, vectors, words);
-    let mut written = Registers::zero();
-    // SAFETY: only this test touches the statics; the assembly keeps what the ABI says must be kept.
-    let seen = unsafe {
-        WIDTH = 8 * words as u64;
+    // SAFETY: only this test touches these statics; the assembly keeps what the ABI says must be kept.
+    let (written, seen) = unsafe {
         GIVEN = given;
-        bareflow_test_call(installed.address, &fill, &mut written);
-        (&raw const SEEN).read()
+        (fill.through(installed.address), (&raw const SEEN).read())
     };
     for (found, expected) in [(seen, fill), (written, given)] {
         assert_eq!(found.general, expected.general);
