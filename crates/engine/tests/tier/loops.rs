@@ -117,6 +117,49 @@ fn loops_of_compiled_code_promote_it() {
     assert_eq!(report(&engine, "spin").tier, Tier::O1);
 }
 
+/// Compiles of `spin`, made at O1 in its first call and told to stay there, after `calls` calls of `n` rounds; and bytes of its
+/// code before and after them.
+fn stays(calls: i64, n: i64) -> (usize, u64, u64) {
+    let config = Config {
+        osr: false,
+        thresholds: Thresholds {
+            calls: [NEVER; 4],
+            back_edges: [NEVER, 10_000, NEVER, NEVER],
+        },
+        ..at_once()
+    };
+    let engine = start(SPIN, config, &[]);
+    let bytes = || {
+        let f = report(&engine, "spin");
+        f.tiers
+            .iter()
+            .find(|t| t.tier == Tier::O1)
+            .unwrap()
+            .code_bytes
+    };
+    assert_eq!(call(&engine, "spin", 20_000), spun(20_000));
+    let first = bytes();
+    for _ in 0..calls {
+        assert_eq!(call(&engine, "spin", n), spun(n));
+        settle(&engine);
+    }
+    assert_eq!(report(&engine, "spin").tier, Tier::O1);
+    (compiles(&engine, "spin"), first, bytes())
+}
+
+#[test]
+fn code_that_stays_is_made_without_polls_once_its_calls_are_known() {
+    let (compiles, with, without) = stays(30, 60_000);
+    assert_eq!(compiles, 2);
+    assert!(without < with, "{without} of {with} bytes");
+    // Too few calls, or too few rounds: nothing is known, or gained.
+    assert_eq!(stays(7, 400_000).0, 1);
+    assert_eq!(stays(30, 10_000).0, 1);
+    // Calls that last poll for good: that is looked at once.
+    let (compiles, before, after) = stays(30, 2_000_000);
+    assert_eq!((compiles, before), (2, after));
+}
+
 /// Code that is over soon and better code count no rounds: what a call took in the interpreter and at O0 stands for them.
 #[test]
 fn rounds_count_where_code_does_not_count_them() {
