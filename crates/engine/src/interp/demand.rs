@@ -45,6 +45,8 @@ unsafe extern "C" fn called(entry: u64) {
     }
 }
 
+llvm::keeping!(called_keeping calls called, without_result);
+
 /// Symbols of the program, and that hook.
 struct WithHook<'n>(&'n Names);
 
@@ -54,7 +56,7 @@ impl Symbols for WithHook<'_> {
             return self.0.find(name);
         }
         Some(Symbol::Function {
-            address: (called as *const ()).expose_provenance(),
+            address: llvm::keep::address(called_keeping),
             slot: None,
         })
     }
