@@ -220,7 +220,7 @@ mod tests {
                 clobber_abi("C")
             );
         }
-        id + 1
+        id.wrapping_add(1)
     }
 
     keeping!(answers calls changes_all, with_result);
