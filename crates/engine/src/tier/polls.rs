@@ -9,7 +9,8 @@
 //! ```
 //!
 //! What is soon over is known from the counts of the interpreter and of O0 code. Where they are missing, all loops poll.
-//! A loop that goes round far longer than it used to is left only when the one around it goes round.
+//! A loop that goes round far longer than it used to is left only when the one around it goes round, and a call that lasts
+//! far longer only at its end.
 //!
 //! Hot code is compiled in one of its first calls, when nobody knows whether they will be over soon. Most of it is O2 code
 //! before that matters. Where it is not, because thresholds say so or O2 failed, it is made once more.
