@@ -234,7 +234,7 @@ Examples:
 
 Exit code: the program's own (0 to 63); 112 kernel panic, 113 CPU exception in the kernel, 114 CPU exception in
 the program, 115 no payload or a broken one, 116 out of memory at boot, 117 QEMU failed, 119 no progress (--watchdog), 124 --timeout passed,
-130 ended by Ctrl-C twice.")]
+130 ended by Ctrl-C twice or a signal.")]
 pub struct RunArgs {
     /// Image to run
     pub image: PathBuf,

@@ -22,7 +22,7 @@ const TWICE: Duration = Duration::from_secs(1);
 pub enum End {
     /// It ended by itself.
     Exited(ExitStatus),
-    /// Ctrl-C was pressed twice.
+    /// Ctrl-C was pressed twice, or a signal asked for the end.
     Interrupted,
     /// The time limit passed.
     TimedOut,
@@ -57,7 +57,8 @@ impl Drop for RawTerminal {
 
 /// Runs a machine whose standard input and output are pipes until it ends.
 ///
-/// Its output goes to `out` as it comes. `input` is what it is fed: this process's standard input, or nothing.
+/// Its output goes to `out` as it comes. It is fed this process's standard input if `feed_stdin` says so, and ended when
+/// `stop` becomes true or the time limit passes.
 ///
 /// # Errors
 /// The machine's output cannot be read, or `out` not be written.
@@ -66,6 +67,7 @@ pub fn attach(
     out: &mut dyn Write,
     feed_stdin: bool,
     timeout: Option<Duration>,
+    stop: &'static AtomicBool,
 ) -> io::Result<End> {
     let raw = if feed_stdin {
         RawTerminal::enter()
@@ -89,19 +91,24 @@ pub fn attach(
         });
     }
     let done = Arc::new(AtomicBool::new(false));
-    let watchdog = timeout.map(|limit| {
-        let (child, done, timed_out) = (child.clone(), done.clone(), timed_out.clone());
+    let watchdog = {
+        let (child, done) = (child.clone(), done.clone());
+        let (interrupted, timed_out) = (interrupted.clone(), timed_out.clone());
         std::thread::spawn(move || {
             let start = Instant::now();
             while !done.load(Ordering::SeqCst) {
-                if start.elapsed() >= limit {
+                if stop.load(Ordering::SeqCst) {
+                    interrupted.store(true, Ordering::SeqCst);
+                    return kill(&child);
+                }
+                if timeout.is_some_and(|limit| start.elapsed() >= limit) {
                     timed_out.store(true, Ordering::SeqCst);
                     return kill(&child);
                 }
                 std::thread::sleep(Duration::from_millis(20));
             }
         })
-    });
+    };
     let copied = machine_out.map_or(Ok(()), |pipe| copy_output(pipe, out));
     if copied.is_err() {
         kill(&child);
@@ -114,17 +121,18 @@ pub fn attach(
         std::thread::sleep(Duration::from_millis(2));
     };
     done.store(true, Ordering::SeqCst);
-    if let Some(thread) = watchdog {
-        let _ = thread.join();
-    }
+    let _ = watchdog.join();
     copied?;
-    Ok(if interrupted.load(Ordering::SeqCst) {
-        End::Interrupted
-    } else if timed_out.load(Ordering::SeqCst) {
-        End::TimedOut
-    } else {
-        End::Exited(status)
-    })
+    // Ctrl-C reaches QEMU too, which may end before it is ended here.
+    Ok(
+        if interrupted.load(Ordering::SeqCst) || stop.load(Ordering::SeqCst) {
+            End::Interrupted
+        } else if timed_out.load(Ordering::SeqCst) {
+            End::TimedOut
+        } else {
+            End::Exited(status)
+        },
+    )
 }
 
 fn kill(child: &Mutex<Child>) {
@@ -200,10 +208,14 @@ mod tests {
             .unwrap()
     }
 
+    static NEVER: AtomicBool = AtomicBool::new(false);
+    static AT_ONCE: AtomicBool = AtomicBool::new(true);
+
     #[test]
     fn output_arrives_and_the_status_is_given_back() {
         let mut out = Vec::new();
-        let end = attach(spawn("printf 'a\\r\\nb'; exit 3"), &mut out, false, None).unwrap();
+        let child = spawn("printf 'a\\r\\nb'; exit 3");
+        let end = attach(child, &mut out, false, None, &NEVER).unwrap();
         assert!(matches!(end, End::Exited(s) if s.code() == Some(3)));
         assert_eq!(out, b"a\nb");
     }
@@ -213,8 +225,17 @@ mod tests {
         let mut out = Vec::new();
         let limit = Some(Duration::from_millis(100));
         let start = Instant::now();
-        let end = attach(spawn("exec sleep 60"), &mut out, false, limit).unwrap();
+        let end = attach(spawn("exec sleep 60"), &mut out, false, limit, &NEVER).unwrap();
         assert!(matches!(end, End::TimedOut));
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+
+    #[test]
+    fn a_machine_is_ended_when_asked_to() {
+        let mut out = Vec::new();
+        let start = Instant::now();
+        let end = attach(spawn("exec sleep 60"), &mut out, false, None, &AT_ONCE).unwrap();
+        assert!(matches!(end, End::Interrupted));
         assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -21,6 +21,7 @@ pub mod project;
 pub mod qemu;
 pub mod run;
 pub mod shrink;
+pub mod stop;
 pub mod verdict;
 
 pub use accel::{Choice, probe};

@@ -2,11 +2,10 @@
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bareflow::cli::{Cli, Command};
 use bareflow::{
-    Artifacts, Error, converge, eval, exec, export, inspect, make, project, run, shrink,
+    Artifacts, Error, converge, eval, exec, export, inspect, make, project, run, shrink, stop,
 };
 use clap::Parser;
 
@@ -23,10 +22,10 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result<u8, Error> {
     let artifacts = Artifacts::locate()?;
     match command {
-        Command::Build(args) => make::build(&args, &artifacts, stop_on_interrupt())?,
+        Command::Build(args) => make::build(&args, &artifacts, stop::on_signals())?,
         Command::New(args) => project::new(&args)?,
         Command::Wrap(args) => project::wrap(&args)?,
-        Command::Llm(args) => make::llm(&args, &artifacts, stop_on_interrupt())?,
+        Command::Llm(args) => make::llm(&args, &artifacts, stop::on_signals())?,
         Command::Run(args) => return run::run(&args, &artifacts),
         Command::Inspect(args) => {
             if let (Some(record), Some(output)) = (&args.record, &args.output) {
@@ -42,20 +41,12 @@ fn execute(command: Command) -> Result<u8, Error> {
             run::print_all(text.as_bytes())?;
         }
         Command::Converge(args) => {
-            return converge::converge(&args, &artifacts, stop_on_interrupt());
+            return converge::converge(&args, &artifacts, stop::on_signals());
         }
         Command::Eval(args) => return eval::eval(&args, &artifacts),
         Command::Shrink(args) => shrink::shrink(&args)?,
-        Command::Export(args) => export::export(&args, &artifacts, stop_on_interrupt())?,
+        Command::Export(args) => export::export(&args, &artifacts, stop::on_signals())?,
         Command::Exec(args) => return exec::exec(&args, &artifacts),
     }
     Ok(0)
-}
-
-/// Becomes true on Ctrl-C: a half-written image is taken away again.
-fn stop_on_interrupt() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    // Without a handler Ctrl-C ends the process at once, and the unnamed image goes with it.
-    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
-    &STOP
 }

@@ -14,7 +14,7 @@ use crate::console::{self, End};
 use crate::contents::Contents;
 use crate::qemu::{Accelerator, Machine, QEMU};
 use crate::verdict::{self, Verdict};
-use crate::{Artifacts, Error, accel};
+use crate::{Artifacts, Error, accel, stop};
 
 /// Runs an image; gives back this process's exit code. Does not come back from a hosted run that starts.
 ///
@@ -240,6 +240,7 @@ fn boot(
     if args.gdb {
         eprintln!("bareflow: waiting for a debugger: gdb kernel.elf -ex 'target remote :1234'");
     }
+    let stop = stop::on_signals();
     let child = invocation
         .command()
         .stdin(Stdio::piped())
@@ -251,7 +252,7 @@ fn boot(
             source: e,
         })?;
     let limit = args.timeout.map(Duration::from_secs);
-    let end: End = console::attach(child, out, true, limit)
+    let end: End = console::attach(child, out, true, limit, stop)
         .map_err(|e| Error::io("follow the console of", image, e))?;
     Ok(verdict::of_end(&end))
 }

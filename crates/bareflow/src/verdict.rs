@@ -39,7 +39,7 @@ impl Verdict {
 /// Judges how an attached machine ended.
 pub fn of_end(end: &End) -> Verdict {
     match end {
-        End::Interrupted => Verdict::bad(INTERRUPTED, "ended by Ctrl-C"),
+        End::Interrupted => Verdict::bad(INTERRUPTED, "ended by Ctrl-C or a signal"),
         End::TimedOut => Verdict::bad(TIMED_OUT, "ended: --timeout passed"),
         End::Exited(status) => match status.code() {
             Some(code) => of_qemu(code),

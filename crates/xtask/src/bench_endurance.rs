@@ -43,6 +43,8 @@ const TOKENS: usize = 8;
 const STEPS: &str = "steps 430 3967514078\n";
 /// A boot that takes longer has failed.
 const PATIENCE: Duration = Duration::from_secs(300);
+/// The folder of the files that a process leaves behind when it is killed.
+const LEFT: &str = "killed";
 /// Longest time from the first write that is seen to the kill, in milliseconds.
 const INTO_WRITES_MS: u64 = 400;
 /// Most that the median time of a boot late in the disk's life may be above that of one early in it.
@@ -176,6 +178,7 @@ impl Appliance {
             command.args(["--", "--ignore-eos", "--temperature", "0"]);
         }
         command
+            .env("TMPDIR", paths.scratch(LEFT)?)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -207,8 +210,8 @@ impl Appliance {
     }
 }
 
-/// Kills a process group and waits until nothing of it is left that could write to the disk.
-fn kill(mut child: Child) -> Result<()> {
+/// Kills a process group and waits until nothing of it is left that could write to the disk; removes what it leaves.
+fn kill(paths: &Paths, mut child: Child) -> Result<()> {
     let group = format!("-{}", child.id());
     let status = Command::new("kill").args(["-KILL", "--", &group]).status();
     ensure!(status?.success(), "cannot kill the group {group}");
@@ -220,7 +223,7 @@ fn kill(mut child: Child) -> Result<()> {
             .stderr(Stdio::null())
             .status()?;
         if !alive.success() {
-            return Ok(());
+            return Ok(std::fs::remove_dir_all(paths.scratch(LEFT)?)?);
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -320,7 +323,7 @@ pub fn kills(paths: &Paths, rounds: Option<usize>) -> Result<()> {
             }
             killed += 1;
             among_writes += usize::from(into_writes);
-            kill(child)?;
+            kill(paths, child)?;
             before = unharmed(paths, disk, &before).with_context(|| what.clone())?;
             let torn = before.boots;
             boot = appliance

@@ -1,0 +1,17 @@
+//! The request to stop: Ctrl-C, `SIGTERM` or `SIGHUP`.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// From now on these signals do not end the process; gives what they set instead.
+///
+/// For work that has something to put away first: a half-written image, a machine, the terminal's state.
+pub fn on_signals() -> &'static AtomicBool {
+    static REQUESTED: AtomicBool = AtomicBool::new(false);
+    static HANDLER: OnceLock<()> = OnceLock::new();
+    HANDLER.get_or_init(|| {
+        // Without a handler the process ends at once, and an unnamed image goes with it.
+        let _ = ctrlc::set_handler(|| REQUESTED.store(true, Ordering::Relaxed));
+    });
+    &REQUESTED
+}
