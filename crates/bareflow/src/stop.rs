@@ -10,7 +10,7 @@ pub fn on_signals() -> &'static AtomicBool {
     static REQUESTED: AtomicBool = AtomicBool::new(false);
     static HANDLER: OnceLock<()> = OnceLock::new();
     HANDLER.get_or_init(|| {
-        // Without a handler the process ends at once, and an unnamed image goes with it.
+        // Where this fails the process ends at once: an unnamed image goes with it, a machine does not.
         let _ = ctrlc::set_handler(|| REQUESTED.store(true, Ordering::Relaxed));
     });
     &REQUESTED
